@@ -1,0 +1,1 @@
+"""The PhoneIQ API in one place: OpenAPI document, contact model, HTTP session."""

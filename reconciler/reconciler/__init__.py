@@ -1,0 +1,1 @@
+"""Singer mapper that keeps PhoneIQ and Salesforce contacts the same."""

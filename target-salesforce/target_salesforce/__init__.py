@@ -1,0 +1,1 @@
+"""Singer target for Salesforce that upserts by external id."""
