@@ -1,0 +1,67 @@
+# Everything bootstraps itself: all that is needed is a python3 between 3.10 and 3.14.
+#
+#   make demo                   watch two sides become the same, on this machine only
+#   make demo CONTACTS=20000    the same with more contacts a side
+#   make test                   all checks and all tests
+
+PYTHON ?= python3
+CONTACTS ?= 1000
+TESTS ?=
+
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+UV := .tools/bin/uv
+PROJECTS := $(sort $(wildcard */pyproject.toml))
+
+# A shell with these set makes every Python start slowly, or changes what it imports.
+unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## a virtual environment with the workspace and everything its checks need
+
+demo: setup ## run the job on CONTACTS contacts a side and show what it did
+	@$(BIN)/python demo/run.py --contacts $(CONTACTS)
+
+test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narrows it)
+	@echo "== pytest"
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: setup ## ruff and mypy
+	@echo "== ruff check"
+	@$(BIN)/ruff check
+	@echo "== ruff format --check"
+	@$(BIN)/ruff format --check
+	@echo "== mypy"
+	@$(BIN)/mypy
+
+format: setup ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+# uv.lock stays out of the repository, it names the registry; the file beside it does not.
+lock: $(UV) ## renew requirements.lock from the pyproject files
+	@$(UV) lock --quiet
+	@$(UV) export --quiet --locked --all-packages --all-groups --no-header --no-annotate \
+		--output-file requirements.lock
+
+clean: ## remove what was built, installed and left behind by runs
+	rm -rf .venv .tools .meltano .demo .sandbox output dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(UV):
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 14) else \
+		"Python 3.10 to 3.14 is needed, $(PYTHON) is %d.%d. Name another one: make setup PYTHON=python3.13" % v)'
+	@echo "== tools"
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.venv/.ready: $(UV) requirements.lock pyproject.toml VERSION $(PROJECTS)
+	@echo "== packages"
+	@test -x $(BIN)/python || $(UV) venv --quiet --no-python-downloads --python .tools/bin/python .venv
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
+	@touch $@
