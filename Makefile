@@ -11,6 +11,7 @@ TESTS ?=
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV := .tools/bin/uv
+LINTED := . extract/tap-salesforce
 PROJECTS := $(sort $(wildcard */pyproject.toml))
 
 # A shell with these set makes every Python start slowly, or changes what it imports.
@@ -33,15 +34,15 @@ test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narr
 
 lint: setup ## ruff and mypy
 	@echo "== ruff check"
-	@$(BIN)/ruff check
+	@$(BIN)/ruff check $(LINTED)
 	@echo "== ruff format --check"
-	@$(BIN)/ruff format --check
+	@$(BIN)/ruff format --check $(LINTED)
 	@echo "== mypy"
 	@$(BIN)/mypy
 
 format: setup ## let ruff rewrite what it can
-	@$(BIN)/ruff check --fix
-	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix $(LINTED)
+	@$(BIN)/ruff format $(LINTED)
 
 # uv.lock stays out of the repository, it names the registry; the file beside it does not.
 lock: $(UV) ## renew requirements.lock from the pyproject files
