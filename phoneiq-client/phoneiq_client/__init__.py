@@ -1,1 +1,67 @@
 """The PhoneIQ API in one place: OpenAPI document, contact model, HTTP session."""
+
+from __future__ import annotations
+
+from phoneiq_client.errors import (
+    ApiError,
+    BadRequestError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PhoneIQError,
+    PreconditionFailedError,
+    RateLimitedError,
+    ServerError,
+    TooLargeError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+    UnprocessableError,
+    UnreachableError,
+)
+from phoneiq_client.model import (
+    Account,
+    ContactField,
+    ContactPage,
+    Delete,
+    ErrorDetail,
+    FieldType,
+    Limits,
+    Operation,
+    Result,
+    Update,
+    Upsert,
+    openapi,
+    standard_fields,
+)
+from phoneiq_client.session import PhoneIQ
+
+__all__ = [
+    "Account",
+    "ApiError",
+    "BadRequestError",
+    "ConflictError",
+    "ContactField",
+    "ContactPage",
+    "Delete",
+    "ErrorDetail",
+    "FieldType",
+    "ForbiddenError",
+    "Limits",
+    "NotFoundError",
+    "Operation",
+    "PhoneIQ",
+    "PhoneIQError",
+    "PreconditionFailedError",
+    "RateLimitedError",
+    "Result",
+    "ServerError",
+    "TooLargeError",
+    "UnauthorizedError",
+    "UnexpectedAnswerError",
+    "UnprocessableError",
+    "UnreachableError",
+    "Update",
+    "Upsert",
+    "openapi",
+    "standard_fields",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -72,6 +72,28 @@ class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     message: str
     field: str | None = None
+
+
+class Upsert(msgspec.Struct, frozen=True, tag_field="op", tag="upsert"):
+    """Change the contact that has the given `salesforce_id`, or create one."""
+
+    contact: dict[str, Any]
+
+
+class Update(msgspec.Struct, frozen=True, tag_field="op", tag="update"):
+    """Change the given fields of a contact."""
+
+    id: str
+    contact: dict[str, Any]
+
+
+class Delete(msgspec.Struct, frozen=True, tag_field="op", tag="delete"):
+    """Delete a contact."""
+
+    id: str
+
+
+Operation: TypeAlias = Upsert | Update | Delete
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

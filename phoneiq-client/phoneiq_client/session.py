@@ -1,0 +1,394 @@
+"""One session with PhoneIQ: auth, time-outs, connection reuse and retries in one place."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from phoneiq_client.errors import (
+    ApiError,
+    NotFoundError,
+    PhoneIQError,
+    RateLimitedError,
+    ServerError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    error_class,
+)
+from phoneiq_client.model import Account, ContactField, ContactPage, ErrorDetail, Operation, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+ATTEMPTS = 6
+BACKOFF_BASE = 0.5
+BACKOFF_CAP = 30.0
+LONGEST_WAIT = 600.0
+"""Seconds that one request may wait for a rate limit, all its waits together."""
+
+TIMEOUT = (10.0, 60.0)
+"""Seconds to connect, and between two parts of an answer."""
+
+_BROKEN = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class _ContactFieldList(msgspec.Struct, frozen=True):
+    data: list[ContactField]
+
+
+class _Results(msgspec.Struct, frozen=True):
+    results: list[Result]
+
+
+class _Error(msgspec.Struct, frozen=True):
+    error: ErrorDetail
+
+
+class _Bearer(AuthBase):
+    """Sends the key, and keeps requests from replacing it with one from a netrc file."""
+
+    def __init__(self, api_key: str) -> None:
+        self._header = f"Bearer {api_key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+
+class _Patience:
+    """How long one call waits before each repeat, and when it gives up."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._waited = 0.0
+
+    def wait_after(self, error: PhoneIQError) -> float | None:
+        """Return the seconds to wait before the next attempt, or None where there is none."""
+        retry_after = error.retry_after if isinstance(error, ApiError) else None
+        if isinstance(error, RateLimitedError) and retry_after is not None:
+            # Waiting for one's turn is not a failure: only its length is limited.
+            wait = retry_after + random.uniform(0, BACKOFF_BASE)  # noqa: S311
+            self._waited += wait
+            return wait if self._waited <= LONGEST_WAIT else None
+        self._failures += 1
+        if self._failures == ATTEMPTS:
+            return None
+        longest = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** (self._failures - 1))
+        wait = random.uniform(0, longest)  # noqa: S311
+        return wait + min(retry_after or 0.0, BACKOFF_CAP)
+
+
+class PhoneIQ:
+    """A session with one PhoneIQ account. Threads may share it.
+
+    429, 5xx, broken connections and time-outs are retried with exponential backoff and full
+    jitter, after `Retry-After` where PhoneIQ sends it. Every POST carries an `Idempotency-Key`, so
+    a repeat never makes a second change. Nothing else is retried.
+
+    Every method raises `ApiError` or one of its classes where PhoneIQ answers with an error,
+    `UnreachableError` where no answer comes, and `UnexpectedAnswerError` where the answer is not
+    what `openapi.yaml` says.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        *,
+        user_agent: str | None = None,
+        connections: int = 1,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """Prepare the session; nothing is sent yet.
+
+        Args:
+            api_url: Base URL of the API, without `/v1`.
+            api_key: The account's key. It is in no message and no repr.
+            user_agent: Replaces `phoneiq-client/<version>`.
+            connections: How many threads use the session at once.
+            sleep: Waits the given number of seconds between attempts; what it raises ends the call.
+
+        Raises:
+            ValueError: If `api_url` or `api_key` cannot be one.
+        """
+        self.api_url = _checked_url(api_url)
+        self._api_key = _checked_key(api_key)
+        self._sleep = sleep
+        self._page_decoder = msgspec.json.Decoder(ContactPage)
+        self._encoder = msgspec.json.Encoder(decimal_format="number")
+        self._session = requests.Session()
+        self._session.auth = _Bearer(api_key)
+        self._session.headers["User-Agent"] = (
+            user_agent or f"phoneiq-client/{version('phoneiq-client')}"
+        )
+        self._session.headers["Accept"] = "application/json"
+        # Cookies are the only state that threads would share and change.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __repr__(self) -> str:
+        return f"PhoneIQ({self.api_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def account(self) -> Account:
+        """Return the account that the key belongs to."""
+        return self._decode(Account, self._send("GET", "/v1/account"))
+
+    def contact_fields(self) -> list[ContactField]:
+        """Return every field of the account's contacts, custom fields included."""
+        return self._decode(_ContactFieldList, self._send("GET", "/v1/contact_fields")).data
+
+    def contact_pages(
+        self,
+        *,
+        updated_since: datetime | str | None = None,
+        include_deleted: bool = False,
+        limit: int = 500,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the pages of a list of contacts, in the order of (`updated_at`, `id`).
+
+        Args:
+            updated_since: Only contacts with this `updated_at` or a later one (with a time zone).
+            include_deleted: Whether tombstones are listed too.
+            limit: The most contacts a page may hold, 1 to 500.
+        """
+        params: dict[str, str] = {"limit": str(limit)}
+        if include_deleted:
+            params["include_deleted"] = "true"
+        if updated_since is not None:
+            params["updated_since"] = (
+                updated_since if isinstance(updated_since, str) else updated_since.isoformat()
+            )
+        while True:
+            answer = self._send("GET", "/v1/contacts", params=params)
+            page = self._decode(self._page_decoder, answer)
+            yield page.data
+            if page.next_cursor is None:
+                return
+            if page.next_cursor == params.get("cursor"):
+                message = "PhoneIQ's list of contacts does not move on: its next_cursor repeats"
+                raise UnexpectedAnswerError(message)
+            params["cursor"] = page.next_cursor
+
+    def get_contact(self, contact_id: str) -> dict[str, Any]:
+        """Return one contact."""
+        return self._decode(dict[str, Any], self._send("GET", _path(contact_id)))
+
+    def create_contact(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a contact and return it."""
+        answer = self._send("POST", "/v1/contacts", body=fields)
+        return self._decode(dict[str, Any], answer)
+
+    def update_contact(
+        self, contact_id: str, fields: Mapping[str, Any], *, version: int | None = None
+    ) -> dict[str, Any]:
+        """Change the given fields of a contact (None clears one) and return the contact.
+
+        Args:
+            contact_id: The contact.
+            fields: The fields to write; `custom_fields` is merged key by key.
+            version: The version that the change is meant for; None for whichever there is.
+
+        Raises:
+            PreconditionFailedError: If the contact has another version.
+        """
+        headers = {} if version is None else {"If-Match": str(version)}
+        answer = self._send("PATCH", _path(contact_id), body=fields, headers=headers)
+        return self._decode(dict[str, Any], answer)
+
+    def delete_contact(self, contact_id: str) -> None:
+        """Delete a contact.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        try:
+            self._send("DELETE", _path(contact_id))
+        except NotFoundError as error:
+            # An attempt whose answer was lost may have deleted it.
+            if error.attempts == 1:
+                raise
+
+    def batch(self, operations: Sequence[Operation]) -> list[Result]:
+        """Carry out up to 200 operations in their order, and return a result for each.
+
+        Raises:
+            TooLargeError: If PhoneIQ finds them too many, or too large.
+        """
+        answer = self._send("POST", "/v1/contacts/batch", body={"operations": operations})
+        results = self._decode(_Results, answer).results
+        if len(results) != len(operations):
+            message = (
+                f"PhoneIQ answered {len(results)} results to {len(operations)} operations "
+                f"(request {answer.headers.get('X-Request-Id')})"
+            )
+            raise UnexpectedAnswerError(message)
+        return results
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send a request until it is answered with success or with an error that stays."""
+        headers = dict(headers or {})
+        data = None
+        if body is not None:
+            data = self._encoder.encode(body)
+            headers["Content-Type"] = "application/json"
+        if method == "POST":
+            headers["Idempotency-Key"] = uuid.uuid4().hex
+        request = {"params": params, "data": data, "headers": headers}
+        patience = _Patience()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._attempt(method, path, request, attempt)
+            except (UnreachableError, RateLimitedError, ServerError) as error:
+                wait = patience.wait_after(error)
+                if wait is None:
+                    raise
+            self._sleep(wait)
+
+    def _attempt(
+        self, method: str, path: str, request: Mapping[str, Any], attempt: int
+    ) -> requests.Response:
+        try:
+            answer = self._session.request(
+                method, self.api_url + path, timeout=TIMEOUT, allow_redirects=False, **request
+            )
+        except _BROKEN as broken:
+            reason = self._redacted(_reason(broken))
+            attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+            message = f"PhoneIQ at {self.api_url} cannot be reached ({attempts}): {reason}"
+            raise UnreachableError(message) from None
+        except requests.RequestException as refused:
+            message = f"the request to {self.api_url} cannot be sent: {_reason(refused)}"
+            raise PhoneIQError(self._redacted(message)) from None
+        if answer.status_code < 300:
+            return answer
+        raise self._error(answer, attempt)
+
+    def _decode(self, kind: type[T] | msgspec.json.Decoder[T], answer: requests.Response) -> T:
+        try:
+            if isinstance(kind, msgspec.json.Decoder):
+                return kind.decode(answer.content)
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.MsgspecError as error:
+            raise self._unexpected(answer, f"its body is not what was expected: {error}") from None
+
+    def _error(self, answer: requests.Response, attempts: int) -> PhoneIQError:
+        request_id = answer.headers.get("X-Request-Id")
+        try:
+            detail = msgspec.json.decode(answer.content, type=_Error).error
+        except msgspec.MsgspecError:
+            if answer.status_code < 400 or answer.status_code == 404:
+                return self._unexpected(answer, "it does not look like PhoneIQ's")
+            # A gateway in front of PhoneIQ answers in its own words.
+            detail = ErrorDetail(code="no_code", message=answer.reason or "no details")
+        detail = msgspec.structs.replace(detail, message=self._redacted(detail.message))
+        return error_class(answer.status_code)(
+            answer.status_code,
+            detail,
+            request_id=request_id,
+            attempts=attempts,
+            retry_after=_seconds(answer.headers.get("Retry-After")),
+        )
+
+    def _unexpected(self, answer: requests.Response, why: str) -> UnexpectedAnswerError:
+        request = answer.request
+        path = urlsplit(request.url or "").path
+        return UnexpectedAnswerError(
+            f"unexpected answer {answer.status_code} to {request.method} {path} "
+            f"from {self.api_url}: {self._redacted(str(why))}; check api_url"
+        )
+
+    def _redacted(self, text: str) -> str:
+        return text.replace(self._api_key, "***")
+
+
+def _path(contact_id: str) -> str:
+    return f"/v1/contacts/{quote(contact_id, safe='')}"
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and value.isascii() and value.isdigit() else None
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason of requests' and urllib3's nested exceptions."""
+    while True:
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        if inner is None:
+            return str(error) or type(error).__name__
+        error = inner
+
+
+def _checked_url(api_url: str) -> str:
+    """Return the URL without a trailing slash."""
+    try:
+        parts = urlsplit(api_url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        message = (
+            f"api_url is {api_url!r}; it must be an http or https URL, "
+            "such as https://api.phoneiq.example"
+        )
+        raise ValueError(message)
+    if parts.username is not None or parts.query or parts.fragment:
+        message = "api_url must hold no user, password, query or fragment"
+        raise ValueError(message)
+    return api_url.rstrip("/")
+
+
+def _checked_key(api_key: str) -> str:
+    if not (api_key and api_key.isascii() and api_key.isprintable() and " " not in api_key):
+        message = "api_key must be visible ASCII characters without spaces; it is not shown here"
+        raise ValueError(message)
+    return api_key
