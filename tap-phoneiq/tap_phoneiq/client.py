@@ -1,0 +1,72 @@
+"""What both streams share: the session with PhoneIQ, how a failure ends, how messages leave."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+from phoneiq_client import PhoneIQError
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib import SingerMessageType
+from singer_sdk.streams import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from phoneiq_client import ContactField, PhoneIQ
+    from singer_sdk.singerlib.encoding.simple import Message
+
+    from tap_phoneiq.tap import TapPhoneIQ
+
+
+class StopError(click.ClickException):
+    """Ends the tap with one logged message and exit code 1, wherever it is raised."""
+
+    def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002
+        """Log the message."""
+        logging.getLogger("tap-phoneiq").error(self.message)
+
+
+@contextmanager
+def in_one_message() -> Iterator[None]:
+    """Turn what PhoneIQ refuses, or its absence, into a `StopError`."""
+    try:
+        yield
+    except PhoneIQError as error:
+        raise StopError(str(error)) from error
+
+
+class BufferedWriter(MsgSpecWriter):
+    """Writes records as they fill the buffer, and every other message at once."""
+
+    def write_message(self, message: Message) -> None:
+        """Write a message to stdout.
+
+        Args:
+            message: The message to write.
+        """
+        sys.stdout.buffer.write(self.format_message(message))
+        if message.type is not SingerMessageType.RECORD:
+            sys.stdout.flush()
+
+
+class PhoneIQStream(Stream):
+    """A stream of one PhoneIQ account."""
+
+    # PhoneIQ's JSON has the schema's types already.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    def __init__(self, tap: TapPhoneIQ, fields: Sequence[ContactField]) -> None:
+        """Set the stream up.
+
+        Args:
+            tap: The tap that the stream belongs to.
+            fields: The fields of the account's contacts.
+        """
+        self.fields = fields
+        super().__init__(tap)
+        self.api: PhoneIQ = tap.api
