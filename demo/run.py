@@ -1,0 +1,288 @@
+"""Watch two address books become the same: `make demo`.
+
+Starts a PhoneIQ and a Salesforce on 127.0.0.1, both with their own contacts, runs the job twice
+through Meltano and shows what the first run did and that the second one had nothing left to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).resolve().parent.parent
+BIN = PROJECT / ".venv" / "bin"
+FOLDER = PROJECT / ".sandbox"
+OUTPUT = PROJECT / "output"
+LEDGER = PROJECT / ".meltano" / "contact-sync-sandbox.db"
+PORTS = {"PhoneIQ": 8701, "Salesforce": 8702, "the proxy": 8703}
+PIPES = ("observe-phoneiq", "salesforce-to-phoneiq", "phoneiq-to-salesforce")
+
+console = Console(highlight=False)
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the three pipes of one job run said at their end.
+
+    Attributes:
+        pipes: By pipe, its summary: counts by name, and `skipped` and `conflicts` as counts by
+            reason and by resolution.
+    """
+
+    pipes: dict[str, dict[str, Any]]
+
+    @property
+    def writes(self) -> int:
+        """Records that it created, updated or deleted, on either side."""
+        return sum(
+            summary[action]
+            for summary in self.pipes.values()
+            for action in ("created", "updated", "deleted")
+        )
+
+
+def check_ports() -> None:
+    """Refuse to start where another program listens on a port of the sandbox."""
+    taken = []
+    for name, port in PORTS.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                taken.append(f"{port} ({name})")
+    if taken:
+        raise DemoError(
+            f"another program listens on {', '.join(taken)}: stop it first. If it is a sandbox of "
+            "an earlier demo, its process id is in .sandbox/ready.json."
+        )
+
+
+@contextmanager
+def sandbox(contacts: int) -> Iterator[None]:
+    """Both sides with new data, until the block is left."""
+    log = OUTPUT / "sandbox.log"
+    options = {
+        "--folder": FOLDER,
+        "--contacts": contacts,
+        "--phoneiq-port": PORTS["PhoneIQ"],
+        "--salesforce-port": PORTS["Salesforce"],
+        "--proxy-port": PORTS["the proxy"],
+    }
+    command = [f"{BIN}/contact-sync-sandbox", "serve", "--fresh"]
+    for option, value in options.items():
+        command += [option, str(value)]
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=PROJECT)
+    try:
+        while not ready(process.pid):
+            if process.poll() is not None:
+                raise DemoError(f"the sandbox did not start:\n{log.read_text().strip()}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ready(pid: int) -> bool:
+    """Whether the sandbox of this process listens, not one that was there before."""
+    try:
+        state = json.loads((FOLDER / "ready.json").read_text())
+    except FileNotFoundError:
+        return False
+    return bool(state["pid"] == pid)
+
+
+def environment() -> dict[str, str]:
+    """The environment for Meltano: no setting of the shell or of .env may lead it elsewhere."""
+    ours = ("TAP_", "TARGET_", "RECONCILER_", "RECONCILE_", "MELTANO_", "PYTHON")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    phoneiq = {"API_URL": f"http://127.0.0.1:{PORTS['PhoneIQ']}", "API_KEY": "sandbox-phoneiq-key"}
+    return (
+        inherited
+        | {f"TAP_PHONEIQ_{name}": value for name, value in phoneiq.items()}
+        | {f"TARGET_PHONEIQ_{name}": value for name, value in phoneiq.items()}
+        | {"RECONCILER_LEDGER_URL": f"sqlite:///{LEDGER}"}
+    )
+
+
+def run_job(name: str, *options: str) -> Run:
+    """Run the job once, with a line for each of its steps.
+
+    Args:
+        name: What to call the run; its log is `output/<name>.log`.
+        options: More options for `meltano run`.
+
+    Raises:
+        DemoError: It failed; the message holds the end of its log.
+    """
+    console.print(f"[bold]{name}[/]")
+    log = OUTPUT / f"{name.replace(' ', '-')}.log"
+    before = len(history())
+    command = [f"{BIN}/meltano", "--environment=sandbox", "run", *options, "contact-sync"]
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=PROJECT,
+            env=environment(),
+            text=True,
+        )
+        try:
+            show_steps(process, stream)
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if code:
+        end = "\n".join(log.read_text().splitlines()[-30:])
+        raise DemoError(f"{end}\nthe job failed (exit code {code}); all of its log is in {log}")
+    return Run({entry["pipe"]: entry["summary"] for entry in history()[before:]})
+
+
+def show_steps(process: subprocess.Popen[str], log: IO[str]) -> None:
+    """Copy Meltano's lines to the log and say which step runs, and how long each one took."""
+    pipes = iter(PIPES)
+    step, since = "", time.monotonic()
+
+    def done() -> None:
+        if step:
+            console.print(f"  {step:<24}{time.monotonic() - since:6.1f} s")
+
+    assert process.stdout is not None  # noqa: S101  # a pipe was asked for
+    with console.status("starting") as status:
+        for line in process.stdout:
+            log.write(line)
+            if "Installing " in line:
+                new = "installing plugins"
+            elif "Running job with name" in line:
+                new = next(pipes)
+            else:
+                continue
+            if new != step:
+                done()
+                step, since = new, time.monotonic()
+                status.update(f"{step} …")
+    done()
+
+
+def history() -> list[dict[str, Any]]:
+    """The runs in the ledger, oldest first."""
+    if not LEDGER.exists():
+        return []
+    result = subprocess.run(
+        [BIN / "contact-sync", "history", "--json"],
+        env=environment(),
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise DemoError(f"contact-sync history: {result.stderr.strip()}")
+    runs: list[dict[str, Any]] = json.loads(result.stdout)
+    return runs
+
+
+def table(run: Run) -> Table:
+    """What a run did, with a column for each side."""
+    observed, to_phoneiq, to_salesforce = (run.pipes[pipe] for pipe in PIPES)
+    result = Table("", "Salesforce", "PhoneIQ", title="What the first run did")
+    for column in result.columns[1:]:
+        column.justify = "right"
+
+    def row(name: str, salesforce: int, phoneiq: int) -> None:
+        result.add_row(name, f"{salesforce:,}", f"{phoneiq:,}")
+
+    row("read", to_phoneiq["read"], observed["read"])
+    row("paired", to_phoneiq["paired"], to_salesforce["paired"])
+    row("created", to_salesforce["created"], to_phoneiq["created"])
+    row("updated", to_salesforce["updated"], to_phoneiq["updated"])
+    conflicts = [Counter(to_salesforce["conflicts"]), Counter(to_phoneiq["conflicts"])]
+    for resolution in sorted(conflicts[0] | conflicts[1]):
+        row(f"conflicts: {resolution}", conflicts[0][resolution], conflicts[1][resolution])
+    skipped = [Counter(to_phoneiq["skipped"]), Counter(to_salesforce["skipped"])]
+    for reason in sorted(skipped[0] | skipped[1]):
+        row(f"skipped: {reason}", skipped[0][reason], skipped[1][reason])
+    return result
+
+
+def main() -> None:
+    """Parse the command line, run the demo, say in one line why it could not go on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contacts", type=int, default=1000, help="contacts on each side")
+    contacts = parser.parse_args().contacts
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        demo(contacts)
+    except DemoError as error:
+        sys.exit(f"demo: {error}")
+    except KeyboardInterrupt:
+        sys.exit("demo: stopped")
+
+
+def demo(contacts: int) -> None:
+    """Start both sides from nothing, run the job twice, show what came of it.
+
+    Raises:
+        DemoError: Something did not start, the job failed, or the sides still differ.
+    """
+    check_ports()
+    OUTPUT.mkdir(exist_ok=True)
+    for leftover in LEDGER.parent.glob(f"{LEDGER.name}*"):
+        leftover.unlink()
+    with sandbox(contacts):
+        console.print(f"PhoneIQ and Salesforce are up on 127.0.0.1, {contacts:,} contacts a side")
+        # The bookmarks of an earlier demo are worth nothing to a new ledger.
+        first = run_job("first run", "--full-refresh")
+        second = run_job("second run")
+    console.print()
+    console.print(table(first))
+    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    console.print(f"The largest process of all took {megabytes:,.0f} MB.")
+    if second.writes:
+        left = ", ".join(
+            f"{pipe}: {summary['created']} created, {summary['updated']} updated"
+            for pipe, summary in second.pipes.items()
+        )
+        raise DemoError(f"not in sync, the second run still wrote: {left}")
+    console.print("[bold green]in sync: the next run has nothing to write[/]")
+    console.print(WHAT_NOW)
+
+
+WHAT_NOW = f"""
+Now change something yourself:
+  .venv/bin/contact-sync-sandbox serve &           starts both again, with the data of this demo
+  curl http://127.0.0.1:{PORTS["PhoneIQ"]}/_sandbox/             what can be changed, and how
+  .venv/bin/meltano run contact-sync               carries it to the other side
+  .venv/bin/meltano invoke reconciler:history      the runs so far
+"""
+
+
+if __name__ == "__main__":
+    main()
