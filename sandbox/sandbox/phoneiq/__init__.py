@@ -1,0 +1,1 @@
+"""A PhoneIQ: the contact API of `openapi.yaml`, on SQLite."""
