@@ -1,0 +1,394 @@
+"""The Singer target: settings, input, STATE, and how a run ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from singer_sdk import typing as th
+from singer_sdk.contrib.msgspec import decoder, encoder
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+)
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.singerlib.encoding import GenericSingerReader
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from singer_sdk.target_base import Target
+
+from target_salesforce.description import Description
+from target_salesforce.errors import RunStoppedError
+from target_salesforce.login import login_from
+from target_salesforce.rejects import RejectFile
+from target_salesforce.session import SalesforceSession
+from target_salesforce.sinks import SalesforceSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+
+class _Reader(GenericSingerReader[bytes]):
+    """Reads messages with msgspec; its errors quote no record."""
+
+    @property
+    def default_input(self) -> IO[bytes]:
+        return sys.stdin.buffer
+
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        try:
+            message = decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise InvalidInputLine(f"A line of the input is no JSON: {error}") from None
+        if not isinstance(message, dict):
+            raise InvalidInputLine("A line of the input is JSON, but no Singer message")
+        return message
+
+    @staticmethod
+    def assert_line_requires(line_dict: dict[str, Any], requires: set[str]) -> None:
+        if missing := requires - line_dict.keys():
+            raise InvalidInputLine(
+                f"A {line_dict.get('type', 'Singer')} message lacks {', '.join(sorted(missing))}"
+            )
+
+
+_SETTINGS = th.PropertiesList(
+    th.Property(
+        "client_id",
+        th.StringType,
+        title="Client ID",
+        description="Consumer key of the connected app.",
+    ),
+    th.Property(
+        "client_secret",
+        th.StringType,
+        secret=True,
+        title="Client secret",
+        description="Consumer secret of the connected app.",
+    ),
+    th.Property(
+        "refresh_token",
+        th.StringType,
+        secret=True,
+        title="Refresh token",
+        description="OAuth refresh token, for a login with client_id and client_secret.",
+    ),
+    th.Property(
+        "username",
+        th.StringType,
+        title="User name",
+        description="User name, for a login with password.",
+    ),
+    th.Property(
+        "password",
+        th.StringType,
+        secret=True,
+        title="Password",
+        description="Password of the user.",
+    ),
+    th.Property(
+        "security_token",
+        th.StringType,
+        secret=True,
+        title="Security token",
+        description="Security token of the user; not needed from a trusted network.",
+    ),
+    th.Property(
+        "jwt_client_id",
+        th.StringType,
+        title="JWT client ID",
+        description="Consumer key of the connected app, for a login with a signed JWT.",
+    ),
+    th.Property(
+        "jwt_username",
+        th.StringType,
+        title="JWT user name",
+        description="The user to log in as, pre-authorised for the connected app.",
+    ),
+    th.Property(
+        "jwt_private_key",
+        th.StringType,
+        secret=True,
+        title="JWT private key",
+        description="RSA private key in PEM format whose certificate the connected app has.",
+    ),
+    th.Property(
+        "domain",
+        th.StringType,
+        default="login",
+        title="Domain",
+        description=(
+            "Login host without .salesforce.com: 'login', 'test' for a sandbox, or the "
+            "organisation's own such as 'mycompany.my'."
+        ),
+    ),
+    th.Property(
+        "is_sandbox",
+        th.BooleanType,
+        title="Sandbox",
+        description="Older name for domain: true is 'test', false is 'login'.",
+    ),
+    th.Property(
+        "external_id_field",
+        th.StringType,
+        title="External id field",
+        description=(
+            "Field that finds a record without Id, such as 'PhoneIQ_Contact_ID__c'. A record "
+            "with a value in it is upserted, one without is inserted."
+        ),
+    ),
+    th.Property(
+        "action",
+        th.StringType,
+        allowed_values=["insert", "update", "upsert", "delete"],
+        title="Action",
+        description=(
+            "Restricts what may happen to one action. Without it each record decides: with Id "
+            "update, else upsert by external_id_field, else insert; _sdc_deleted_at deletes."
+        ),
+    ),
+    th.Property(
+        "bulk_threshold",
+        th.IntegerType(minimum=1),
+        default=2000,
+        title="Bulk threshold",
+        description=(
+            "From this many records of one kind in a batch on, Bulk API 2.0 is used; below it "
+            "sObject Collections, 200 records a request."
+        ),
+    ),
+    th.Property(
+        "batch_size_rows",
+        th.IntegerType(minimum=1),
+        default=SalesforceSink.MAX_SIZE_DEFAULT,
+        title="Batch size",
+        description="Records of a stream that are gathered before they are written.",
+    ),
+    th.Property(
+        "allow_duplicates",
+        th.BooleanType,
+        default=False,
+        title="Allow duplicates",
+        description="Save a record although a duplicate rule of the kind that warns finds others.",
+    ),
+    th.Property(
+        "rejects_path",
+        th.StringType,
+        default="rejects-target-salesforce.jsonl",
+        title="Reject file",
+        description="JSON lines file that records which are not written are appended to.",
+    ),
+    th.Property(
+        "max_rejects",
+        th.IntegerType(minimum=0),
+        title="Most rejects",
+        description="With more rejects than this the run fails at its end. Default: no limit.",
+    ),
+    th.Property(
+        "allow_failures",
+        th.BooleanType,
+        title="Allow failures",
+        description="Older name: false is max_rejects 0, true is no limit.",
+    ),
+    th.Property(
+        "use_raw_stream_names",
+        th.BooleanType,
+        default=False,
+        title="Raw stream names",
+        description="Take the whole stream name for the object, not its part after the last '-'.",
+    ),
+).to_dict()
+
+
+class TargetSalesforce(Target):
+    """Singer target for Salesforce: creates, updates, upserts and deletes records.
+
+    Attributes:
+        session: requests to Salesforce, shared by all streams.
+        rejects: what is not written, of all streams.
+        counts: what is written: `created`, `updated`, `deleted`.
+    """
+
+    name = "target-salesforce"
+    config_jsonschema: ClassVar[dict[str, Any]] = _SETTINGS
+    default_sink_class = SalesforceSink
+    message_reader_class = _Reader
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, **kwargs: Any) -> None:
+        """See the SDK's Target.
+
+        Raises:
+            ConfigValidationError: a setting has a value that is not allowed.
+        """
+        super().__init__(**kwargs)
+        # Streams are written one after the other, in the order of their SCHEMA messages, so that
+        # accounts are there before their contacts.
+        self.max_parallelism = 1
+        self._check_settings()
+        self.session = SalesforceSession(login_from(self.config), self.logger)
+        self.rejects = RejectFile(self.config["rejects_path"])
+        self.counts: Counter[str] = Counter()
+        self._descriptions: dict[str, Description] = {}
+        self._started = time.monotonic()
+        self._loading = False
+        self._loaded = False
+        self._signal: int | None = None
+
+    def _check_settings(self) -> None:
+        errors = []
+        folder = Path(self.config["rejects_path"]).absolute().parent
+        if not folder.is_dir():
+            errors.append(f"rejects_path: the folder {str(folder)!r} does not exist")
+        max_rejects = self.config.get("max_rejects")
+        if self.config.get("allow_failures") is False and max_rejects:
+            errors.append(
+                f"allow_failures: found false together with max_rejects {max_rejects}; set "
+                f"max_rejects alone"
+            )
+        if errors:
+            raise ConfigValidationError("; ".join(errors), errors=errors)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check settings against their schema, without quoting a secret in the error."""
+        if self._config.get("action") == "hard_delete":
+            message = (
+                "action: found 'hard_delete', which passes over the recycle bin and is not "
+                "supported; allowed are 'insert', 'update', 'upsert', 'delete'"
+            )
+            raise ConfigValidationError(message, errors=[message])
+        try:
+            return super()._validate_config(raise_errors=raise_errors)
+        except ConfigValidationError as error:
+            secrets = [
+                repr(self._config[name])
+                for name, setting in _SETTINGS["properties"].items()
+                if setting.get("secret") and name in self._config
+            ]
+            messages = list(error.errors)
+            for secret in secrets:
+                messages = [message.replace(secret, "the value") for message in messages]
+            raise ConfigValidationError(
+                "Config validation failed", errors=messages, schema=error.schema
+            ) from None
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the SDK's settings, but for two that mean nothing here."""
+        super().append_builtin_config(config_jsonschema)
+        for name in ("add_record_metadata", "load_method"):
+            config_jsonschema["properties"].pop(name, None)
+
+    @classmethod
+    def invoke(cls, **kwargs: Any) -> None:
+        """Run the target; what a user can cause ends in one line and exit code 1."""
+        try:
+            super().invoke(**kwargs)
+        except (
+            InvalidInputLine,
+            MissingKeyPropertiesError,
+            RecordsWithoutSchemaException,
+            RunStoppedError,
+        ) as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+            sys.exit(1)
+
+    def describe(self, name: str) -> Description:
+        """Return what Salesforce says of an object; it is asked once.
+
+        Raises:
+            RunStoppedError: there is no such object.
+        """
+        if name not in self._descriptions:
+            self._descriptions[name] = Description.read(self.session, name)
+        return self._descriptions[name]
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Hold back a signal to end while a batch is being written."""
+        self._loading = True
+        try:
+            yield
+        finally:
+            self._loading = False
+        self._loaded = True
+
+    def process_endofpipe(self) -> None:
+        """Write what is left, then say what became of all.
+
+        Raises:
+            RunStoppedError: more rejects than `max_rejects` allows.
+        """
+        super().process_endofpipe()
+        self._summarise()
+        limit = self.config.get("max_rejects")
+        if limit is None and self.config.get("allow_failures") is False:
+            limit = 0
+        rejected = self.rejects.counts.total()
+        if limit is not None and rejected > limit:
+            raise RunStoppedError(
+                f"{rejected} records were rejected, max_rejects allows {limit}; see "
+                f"{self.config['rejects_path']}"
+            )
+
+    def _summarise(self) -> None:
+        self.rejects.close()
+        rejected = self.rejects.counts
+        codes = ", ".join(f"{code} {number}" for code, number in rejected.most_common())
+        self.logger.info(
+            "written=%d created=%d updated=%d deleted=%d rejected=%d%s seconds=%.1f%s",
+            self.counts.total(),
+            self.counts["created"],
+            self.counts["updated"],
+            self.counts["deleted"],
+            rejected.total(),
+            f" ({codes})" if codes else "",
+            time.monotonic() - self._started,
+            f", rejects are in {self.config['rejects_path']}" if codes else "",
+        )
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_schema_message(message_dict)
+        # The SDK writes an outdated sink last, when the new one may have written already.
+        if self._sinks_to_clear:
+            self.drain_all()
+
+    def _handle_max_record_age(self) -> None:
+        """Emit STATE after every full batch, and end here where a signal asked for it."""
+        if self._loaded or self._signal is not None:
+            self.drain_all()
+            self._loaded = False
+        if self._signal is not None:
+            self._end_by_signal(self._signal)
+        super()._handle_max_record_age()
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Write what was read and emit its STATE; a batch on its way is finished first."""
+        del frame
+        self._signal = signum
+        if not self._loading:
+            self.drain_all()
+            self._end_by_signal(signum)
+
+    def _end_by_signal(self, signum: int) -> None:
+        self._summarise()
+        self.logger.warning("Ended by signal %d; the next run reads the rest", signum)
+        sys.exit(128 + signum)
+
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Emit STATE; the SDK's own way fails on decimal numbers."""
+        sys.stdout.write(encoder.encode(state).decode() + "\n")
+        sys.stdout.flush()
