@@ -1,0 +1,1 @@
+"""The sandbox's Salesforce: its records (`store`) and its HTTP interface (`app`)."""
