@@ -1,0 +1,161 @@
+"""What goes wrong: each ends non-zero, says so once, shows no traceback, writes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Outcome, Project
+
+pytestmark = pytest.mark.pipeline
+
+
+def people(project: Project, count: int) -> None:
+    """Contacts on each side that the other one does not have."""
+    for number in range(count):
+        phone = f"+1415555{number:04}"
+        project.box.admin.salesforce.create(
+            "Contact", FirstName="Ada", LastName=f"Reyes {number}", Phone=phone
+        )
+        project.box.admin.phoneiq.create(
+            first_name="Kim", last_name=f"Sato {number}", mobile_phone=f"+1212555{number:04}"
+        )
+
+
+def assert_failed(outcome: Outcome, *words: str) -> None:
+    """It exited non-zero, one line has all the words, and there is no traceback."""
+    assert outcome.code != 0, outcome.log
+    assert "Traceback" not in outcome.log, outcome.log
+    saying = [line for line in outcome.log.splitlines() if all(word in line for word in words)]
+    assert len(saying) == 1, outcome.log
+
+
+def test_wrong_phoneiq_key(project: Project) -> None:
+    people(project, 2)
+    outcome = project.run(TAP_PHONEIQ_API_KEY="wrong-key-of-mine")
+    assert_failed(outcome, "api_key")
+    assert "wrong-key-of-mine" not in outcome.log
+    assert project.writes() == []
+
+
+def test_unreachable_phoneiq(project: Project) -> None:
+    people(project, 2)
+    outcome = project.run(TAP_PHONEIQ_API_URL="http://127.0.0.1:9")
+    assert_failed(outcome, "http://127.0.0.1:9")
+    assert project.writes() == []
+
+
+def test_wrong_salesforce_credentials(project: Project) -> None:
+    people(project, 2)
+    outcome = project.run(TAP_SALESFORCE_REFRESH_TOKEN="wrong-token-of-mine")
+    assert outcome.code != 0
+    assert "Traceback" not in outcome.log
+    assert "invalid_grant" in outcome.log
+    assert "wrong-token-of-mine" not in outcome.log
+    assert project.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("SYNC_DIRECTION", "sideways", ("sync_direction", "sideways", "salesforce_to_phoneiq")),
+        (
+            "FIELD_MAPPINGS",
+            '{"Lead": [{"salesforce": "LastName", "phoneiq": "nick_name"}]}',
+            ("field_mappings", "nick_name"),
+        ),
+    ],
+)
+def test_wrong_setting(project: Project, setting: str, value: str, words: tuple[str, ...]) -> None:
+    people(project, 2)
+    outcome = project.run(**{f"RECONCILER_{setting}": value})
+    assert_failed(outcome, *words)
+    assert project.writes() == []
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_tap_phoneiq_crashes(project: Project, page: int) -> None:
+    """In the third pipe, where an extract that ends early could look like a smaller PhoneIQ."""
+    people(project, 6)
+    reads = {"side": "phoneiq", "method": "GET", "path": "/v1/contacts$"}
+    # Three pages in the first pipe, then the page that fails for good.
+    project.box.admin.fault(**reads, kind="status", status=403, after=3 + page)
+    outcome = project.run(TAP_PHONEIQ_PAGE_SIZE="2")
+    assert outcome.code != 0
+    assert "Traceback" not in outcome.log
+    assert [write for write in project.writes() if "attributes" in write] == []
+
+    project.box.admin.clear_faults()
+    project.sync()
+    assert len(project.box.admin.phoneiq.list()) == 12
+    assert len(project.box.admin.salesforce.list("Contact")) == 12
+
+
+@pytest.mark.parametrize("query", [0, 1])
+def test_tap_salesforce_crashes(project: Project, query: int) -> None:
+    """On the query for Contact, and on the one for Lead."""
+    people(project, 3)
+    project.box.admin.fault(
+        side="salesforce", method="GET", path="/queryAll", kind="status", status=500, after=query
+    )
+    outcome = project.run()
+    assert outcome.code != 0
+    assert "Traceback" not in outcome.log
+    assert project.writes() == []
+
+    project.box.admin.clear_faults()
+    project.sync()
+    assert len(project.box.admin.phoneiq.list()) == 6
+
+
+def test_lost_ledger_with_old_bookmarks(project: Project) -> None:
+    people(project, 3)
+    project.sync()
+    since = project.last_request()
+    project.ledger.unlink()
+
+    outcome = project.run()
+    assert_failed(outcome, "--full-refresh")
+    assert project.writes(since) == []
+
+    outcome = project.run("--full-refresh")
+    assert outcome.code == 0, outcome.log
+    project.sync()
+    assert len(project.box.admin.phoneiq.list()) == 6
+    assert len(project.box.admin.salesforce.list("Contact")) == 6
+
+
+def test_two_runs_at_once(project: Project) -> None:
+    """The other one is a reconciler that waits for its tap, on the same ledger."""
+    people(project, 2)
+    settings = project.folder / "output" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_bytes(
+        msgspec.json.encode(
+            {"mode": "observe-phoneiq", "ledger_url": f"sqlite:///{project.ledger}"}
+        )
+    )
+    other = subprocess.Popen(
+        [project.plugin("mappers", "reconciler"), "--config", settings],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not project.ledger.exists():
+            assert time.monotonic() < deadline
+            assert other.poll() is None
+            time.sleep(0.05)
+        outcome = project.run()
+    finally:
+        other.kill()
+        other.wait()
+        other.communicate()
+    assert_failed(outcome, "lease", str(other.pid))
+    assert project.writes() == []

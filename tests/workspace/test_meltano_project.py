@@ -1,0 +1,67 @@
+"""meltano.yml and the plugins know the same settings, and the tap selects what the mapper needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from reconciler.mapping.fields import DEFAULT_MAPPINGS
+from reconciler.settings import JSON_SCHEMA, READS
+from tap_phoneiq.tap import TapPhoneIQ
+from target_phoneiq.target import TargetPhoneIQ
+from target_salesforce.target import TargetSalesforce
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "meltano.yml").read_text())
+PLUGINS = {plugin["name"]: plugin for plugins in PROJECT["plugins"].values() for plugin in plugins}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "schema"),
+    [
+        ("tap-phoneiq", TapPhoneIQ.config_jsonschema),
+        ("target-phoneiq", TargetPhoneIQ.config_jsonschema),
+        ("target-salesforce", TargetSalesforce.config_jsonschema),
+        ("reconciler", JSON_SCHEMA),
+    ],
+)
+def test_meltano_knows_the_settings_of(plugin: str, schema: dict[str, Any]) -> None:
+    listed = {setting["name"]: setting for setting in PLUGINS[plugin]["settings"]}
+    own = {name: setting for name, setting in schema["properties"].items() if name != "mode"}
+    assert set(listed) == set(own)
+    for name, setting in own.items():
+        assert listed[name].get("sensitive", False) == bool(setting.get("secret")), name
+        if "default" in setting and not str(listed[name]["value"]).startswith("$"):
+            assert listed[name]["value"] == setting["default"], name
+
+
+def test_each_mapping_has_its_mode() -> None:
+    mappings = {row["name"]: row["config"] for row in PLUGINS["reconcile"]["mappings"]}
+    assert mappings == {mode: {"mode": mode} for mode in READS}
+
+
+def test_the_tap_selects_the_fields_of_the_default_mappings() -> None:
+    selected = set(PLUGINS["tap-salesforce"]["select"])
+    needed = {f"{name}.{row.salesforce}" for name, rows in DEFAULT_MAPPINGS.items() for row in rows}
+    assert needed <= selected
+
+
+def test_env_example_lists_what_prod_reads() -> None:
+    listed = (ROOT / ".env.example").read_text()
+    (prod,) = (env for env in PROJECT["environments"] if env["name"] == "prod")
+    read = {
+        value.removeprefix("$")
+        for plugins in prod["config"]["plugins"].values()
+        for plugin in plugins
+        for value in plugin["config"].values()
+    }
+    assert {name for name in read if f"\n{name}=" not in listed} == set()
+
+
+def test_secrets_stay_out_of_prod() -> None:
+    (prod,) = (env for env in PROJECT["environments"] if env["name"] == "prod")
+    for plugins in prod["config"]["plugins"].values():
+        for plugin in plugins:
+            assert all(value.startswith("$") for value in plugin["config"].values())

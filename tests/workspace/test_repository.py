@@ -1,0 +1,62 @@
+"""What a reader of the repository relies on: the files that text names, and no words of ours."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TRACKED = subprocess.run(
+    ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+).stdout.split("\0")[:-1]
+PAGES = [path for path in TRACKED if path.endswith(".md")]
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def text_of(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page: str) -> None:
+    broken = [
+        target
+        for target in LINK.findall(text_of(page))
+        if not target.startswith(("http://", "https://", "#", "mailto:"))
+        and not (ROOT / page).parent.joinpath(target.split("#")[0]).exists()
+    ]
+    assert broken == []
+
+
+def test_readme_shows_the_two_commands() -> None:
+    text = text_of("README.md")
+    assert "\nmake demo" in text
+    assert "\nmake test" in text
+
+
+def test_readme_shows_every_setting() -> None:
+    from reconciler.settings import JSON_SCHEMA
+
+    text = text_of("README.md")
+    missing = [name for name in JSON_SCHEMA["properties"] if f"`{name}`" not in text]
+    assert missing == ["mode"], "the mode belongs to the mappings, everything else to the reader"
+
+
+def test_no_machine_paths_and_no_leftovers() -> None:
+    # Spelled so that this file does not find itself.
+    words = re.compile(
+        "|".join(["/" + "work/", "/" + "tmp/", "FIX" + "ME", "TO" + "DO", "XX" + "X"])
+        + "|files."
+        + "pythonhosted|pypi"
+        + r"\.org/simple"
+    )
+    found = [
+        f"{path}: {match.group()}"
+        for path in TRACKED
+        if not path.endswith((".lock", ".svg", ".png"))
+        for match in words.finditer(text_of(path))
+    ]
+    assert found == []
