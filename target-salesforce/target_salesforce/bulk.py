@@ -23,7 +23,7 @@ from target_salesforce.sobject_collections import Result
 from target_salesforce.writes import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from logging import Logger
 
     from target_salesforce.session import SalesforceSession
@@ -285,7 +285,10 @@ class Bulk:
         if complete and not failed and upload.operation is not Operation.UPSERT:
             done = Result(created=upload.operation is Operation.CREATE)
             return [done] * len(upload.writes)
-        found = {"failedResults": _failed, "successfulResults": _succeeded}
+        found: dict[str, Callable[[Operation, dict[str, str]], Result]] = {
+            "failedResults": _failed,
+            "successfulResults": _succeeded,
+        }
         if not complete:
             failure = _job_failure(state)
             found["unprocessedrecords"] = lambda _operation, _line: Result(failure=failure)

@@ -209,13 +209,7 @@ _SETTINGS = th.PropertiesList(
 
 
 class TargetSalesforce(Target):
-    """Singer target for Salesforce: creates, updates, upserts and deletes records.
-
-    Attributes:
-        session: requests to Salesforce, shared by all streams.
-        rejects: what is not written, of all streams.
-        counts: what is written: `created`, `updated`, `deleted`.
-    """
+    """Singer target for Salesforce: creates, updates, upserts and deletes records."""
 
     name = "target-salesforce"
     config_jsonschema: ClassVar[dict[str, Any]] = _SETTINGS
@@ -241,6 +235,7 @@ class TargetSalesforce(Target):
         self._check_settings()
         self.session = SalesforceSession(login_from(self.config), self.logger)
         self.rejects = RejectFile(self.config["rejects_path"])
+        # What is written, of all streams: created, updated, deleted.
         self.counts: Counter[str] = Counter()
         self._descriptions: dict[str, Description] = {}
         self._started = time.monotonic()
