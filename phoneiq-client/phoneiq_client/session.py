@@ -246,8 +246,11 @@ class PhoneIQ:
             if error.attempts == 1:
                 raise
 
-    def batch(self, operations: Sequence[Operation]) -> list[Result]:
+    def batch(self, operations: Sequence[Operation | msgspec.Raw]) -> list[Result]:
         """Carry out up to 200 operations in their order, and return a result for each.
+
+        Args:
+            operations: The operations, or their JSON.
 
         Raises:
             TooLargeError: If PhoneIQ finds them too many, or too large.

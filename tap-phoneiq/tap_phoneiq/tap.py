@@ -96,6 +96,9 @@ class TapPhoneIQ(Tap):
             super().__init__(**kwargs)
         except ConfigValidationError as error:
             raise StopError("; ".join(map(_without_key, error.errors))) from error
+        except ValueError as error:
+            message = f"a setting cannot be read from the environment: {error}"
+            raise StopError(message) from error
         self._check_start_date()
 
     @cached_property

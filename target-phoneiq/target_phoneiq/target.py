@@ -1,0 +1,290 @@
+"""The target: its settings, and how messages reach the writer."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from phoneiq_client import PhoneIQ
+from singer_sdk import Target
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+
+from target_phoneiq.errors import StopError
+from target_phoneiq.rejects import RejectFile
+from target_phoneiq.sinks import ContactsSink, PhoneIQSink, UnknownStreamSink
+from target_phoneiq.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads messages fast, and keeps their content, which is personal, out of errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+    @property
+    def default_input(self) -> IO[bytes]:
+        """Standard input."""
+        return sys.stdin.buffer
+
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """Return the message of one line.
+
+        Raises:
+            StopError: If the line is no JSON object.
+        """
+        try:
+            return self._decode(line)
+        except msgspec.MsgspecError:
+            return self._lenient(line)
+
+    def _lenient(self, line: bytes) -> dict[str, Any]:
+        """Decode a line with half a surrogate pair (a text cut in an emoji) or a NaN in it."""
+        try:
+            message = json.loads(line)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            text = f"a line of {len(line)} bytes in the input is not a Singer message"
+            raise StopError(text)
+        return message
+
+    @staticmethod
+    def assert_line_requires(line_dict: dict[str, Any], requires: set[str]) -> None:
+        """Check that a message has what it needs.
+
+        Raises:
+            StopError: If it has not.
+        """
+        if not requires <= line_dict.keys():
+            missing = ", ".join(sorted(requires - line_dict.keys()))
+            kind = line_dict.get("type", "message without type")
+            text = f"a {kind} of the stream {line_dict.get('stream')} lacks {missing}"
+            raise StopError(text)
+
+
+class TargetPhoneIQ(Target):
+    """Singer target that writes contacts to a PhoneIQ account."""
+
+    name = "target-phoneiq"
+    message_reader_class = MessageReader
+
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
+        th.Property(
+            "api_url",
+            th.StringType,
+            required=True,
+            title="API URL",
+            description="Base URL of the PhoneIQ API, without `/v1`.",
+            examples=["https://api.phoneiq.example"],
+        ),
+        th.Property(
+            "api_key",
+            th.StringType(min_length=1),
+            required=True,
+            secret=True,
+            title="API key",
+            description="Key of the PhoneIQ account.",
+        ),
+        th.Property(
+            "batch_size",
+            th.IntegerType(minimum=1, maximum=200),
+            default=200,
+            title="Batch size",
+            description="Contacts a request, 1 to 200.",
+        ),
+        th.Property(
+            "max_in_flight",
+            th.IntegerType(minimum=1, maximum=32),
+            default=4,
+            title="Requests in flight",
+            description="Requests at a time, 1 to 32.",
+        ),
+        th.Property(
+            "rejects_path",
+            th.StringType(min_length=1),
+            default="rejects-target-phoneiq.jsonl",
+            title="Reject file",
+            description=(
+                "Where records that PhoneIQ refuses are appended, with the reason, one JSON object "
+                "a line. Only its owner may read the file."
+            ),
+        ),
+        th.Property(
+            "max_rejects",
+            th.IntegerType(minimum=0),
+            title="Most rejects",
+            description=(
+                "With more rejected records than this, the target exits with an error, after it "
+                "has written everything else. Without it, any number is accepted."
+            ),
+        ),
+        th.Property(
+            "user_agent",
+            th.StringType,
+            title="User agent",
+            description="Sent with every request; without it, `target-phoneiq/<version>`.",
+        ),
+    ).to_dict()
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Check the settings.
+
+        Args:
+            kwargs: As the SDK's `Target` takes them.
+
+        Raises:
+            StopError: If a setting is missing or wrong.
+        """
+        self._started = time.monotonic()
+        self._newest_state: Any = None
+        try:
+            super().__init__(**kwargs)
+        except ConfigValidationError as error:
+            raise StopError("; ".join(map(_without_key, error.errors))) from error
+        except ValueError as error:
+            message = f"a setting cannot be read from the environment: {error}"
+            raise StopError(message) from error
+        self.rejects = RejectFile(self.config["rejects_path"])
+
+    @cached_property
+    def writer(self) -> Writer:
+        """The writer, which every sink shares."""
+        return Writer(
+            self._connect,
+            self.rejects,
+            self._write_state_message,
+            batch_size=self.config["batch_size"],
+            max_in_flight=self.config["max_in_flight"],
+        )
+
+    @classmethod
+    def invoke(cls, **kwargs: Any) -> None:
+        """Run the target.
+
+        Args:
+            kwargs: As the SDK's `Target` takes them.
+
+        Raises:
+            StopError: If the input breaks the rules of Singer.
+        """
+        try:
+            super().invoke(**kwargs)
+        except SingerSDKError as error:
+            raise StopError(str(error)) from error
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the settings of stream maps, and none of the SDK's for tables.
+
+        Args:
+            config_jsonschema: The settings.
+        """
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    def get_sink_class(self, stream_name: str) -> type[PhoneIQSink]:
+        """Return what writes, or rejects, the records of a stream.
+
+        Args:
+            stream_name: Name of the stream.
+        """
+        return ContactsSink if stream_name == "contacts" else UnknownStreamSink
+
+    def process_endofpipe(self) -> None:
+        """Write what is left and say what was done.
+
+        Raises:
+            StopError: If there were more rejects than `max_rejects`.
+        """
+        self.writer.finish()
+        super().process_endofpipe()
+        self._say_what_was_done()
+        most = self.config.get("max_rejects")
+        if most is not None and self.rejects.count > most:
+            message = (
+                f"{self.rejects.count} records were rejected, max_rejects is {most}; "
+                f"see {self.rejects.path}"
+            )
+            raise StopError(message)
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Hand a record to its sink: the SDK's own way without validation and date parsing."""
+        self._assert_line_requires(message_dict, requires={"stream", "record"})
+        stream = message_dict["stream"]
+        record = message_dict["record"]
+        if not isinstance(record, dict):
+            message = f"a RECORD of the stream {stream} is a {type(record).__name__}, not an object"
+            raise StopError(message)
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        for stream_map in self.mapper.stream_maps[stream]:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                sink = self._sinks_active[stream_map.stream_alias]
+                sink._singer_validate_message(mapped)  # noqa: SLF001
+                sink.process_record(mapped, {})
+                sink.record_counter_metric.increment()
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Hand a STATE to the writer, which knows when it may pass."""
+        self._assert_line_requires(message_dict, requires={"value"})
+        state = message_dict["value"]
+        if state != self._newest_state:
+            self._newest_state = state
+            self.writer.state(state)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Send nothing more. What has no STATE yet comes again with the next run."""
+        self.logger.warning("stopped by signal %d; what is not confirmed comes again", signum)
+        self.writer.stop()
+        sys.exit(128 + signum)
+
+    def _connect(self, sleep: Callable[[float], None]) -> PhoneIQ:
+        try:
+            return PhoneIQ(
+                self.config["api_url"],
+                self.config["api_key"],
+                user_agent=self.config.get("user_agent") or f"{self.name}/{self.plugin_version}",
+                connections=self.config["max_in_flight"],
+                sleep=sleep,
+            )
+        except ValueError as error:
+            raise StopError(str(error)) from error
+
+    def _say_what_was_done(self) -> None:
+        counts = self.writer.counts
+        written = counts["created"] + counts["updated"] + counts["deleted"]
+        text = (
+            f"{written} contacts written ({counts['created']} created, {counts['updated']} "
+            f"updated, {counts['deleted']} deleted), {self.rejects.count} rejected"
+        )
+        if self.rejects.count:
+            codes = ", ".join(f"{code} {n}" for code, n in self.rejects.codes.most_common())
+            text += f" ({codes}; see {self.rejects.path})"
+        if counts["already gone"]:
+            text += f", {counts['already gone']} to delete were gone already"
+        self.logger.info("%s, %.1f seconds", text, time.monotonic() - self._started)
+
+
+def _without_key(problem: str) -> str:
+    """Return a validation message that does not show the key."""
+    return "api_key must be a text" if problem.endswith("config['api_key']") else problem

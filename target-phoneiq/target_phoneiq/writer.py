@@ -1,0 +1,223 @@
+"""Sends writes in batches, several at once, and says when STATE may pass.
+
+Batches leave in the order of their records, and are settled in that order too: a batch is settled
+when it and every batch before it was answered, and its rejects are in the reject file. A STATE
+belongs to the batch that it arrived with and passes when that batch is settled, so it never covers
+a record that is neither in PhoneIQ nor in the reject file, whatever happens to later ones.
+
+Two writes for one contact never overtake each other. PhoneIQ carries a batch out in order; across
+batches, one that names a contact of an unsettled batch waits until that one is settled.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from phoneiq_client import ErrorDetail, PhoneIQ, PhoneIQError, Result, TooLargeError
+
+from target_phoneiq.errors import StopError
+from target_phoneiq.writes import RefusedError, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_phoneiq.rejects import RejectFile
+
+MAX_BATCH_BYTES = 4_500_000
+MAX_BATCH_AGE = 60.0
+"""Seconds after which a batch leaves with the next message, full or not."""
+
+UNSETTLED_PER_REQUEST = 4
+"""How far other requests may run ahead of one that is slow, in batches per request in flight."""
+
+_NO_STATE: Any = object()
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self.operations: list[msgspec.Raw] = []
+        self.keys: set[str] = set()
+        self.bytes = 0
+        self.opened = time.monotonic()
+        self.state: Any = _NO_STATE
+        self.overlapped = False
+        self.answer: Future[list[Result]] = Future()
+
+    def add(self, write: Write, operation: bytes) -> None:
+        self.writes.append(write)
+        self.operations.append(msgspec.Raw(operation))
+        self.keys.update(write.keys)
+        self.bytes += len(operation)
+
+
+class Writer:
+    """Takes writes and STATEs in the order of their arrival. One thread may use it."""
+
+    def __init__(
+        self,
+        connect: Callable[[Callable[[float], None]], PhoneIQ],
+        rejects: RejectFile,
+        emit_state: Callable[[Any], None],
+        *,
+        batch_size: int,
+        max_in_flight: int,
+    ) -> None:
+        """Start the threads; nothing is sent yet.
+
+        Args:
+            connect: Makes the session, given how it waits between attempts.
+            rejects: Where refused writes go.
+            emit_state: Called with each STATE that may pass.
+            batch_size: Writes a request.
+            max_in_flight: Requests at a time.
+        """
+        self._stopped = threading.Event()
+        self._api = connect(self._wait)
+        self._rejects = rejects
+        self._emit_state = emit_state
+        self._batch_size = batch_size
+        self._max_in_flight = max_in_flight
+        self._threads = ThreadPoolExecutor(max_in_flight, thread_name_prefix="phoneiq")
+        self._filling = _Batch()
+        self._unsettled: deque[_Batch] = deque()
+        self.counts: Counter[str] = Counter()
+
+    def add(self, write: Write) -> None:
+        """Take a write; it is sent when its batch is full.
+
+        Raises:
+            StopError: If an earlier write could not be sent.
+        """
+        try:
+            operation = write.encode()
+        except RefusedError as error:
+            self._rejects.add(write, error.detail)
+            return
+        batch = self._filling
+        if batch.bytes + len(operation) > MAX_BATCH_BYTES:
+            self._dispatch()
+            batch = self._filling
+        batch.add(write, operation)
+        if len(batch.writes) >= self._batch_size or time.monotonic() - batch.opened > MAX_BATCH_AGE:
+            self._dispatch()
+
+    def state(self, value: Any) -> None:
+        """Take a STATE; it passes when every write before it is settled.
+
+        Raises:
+            StopError: If an earlier write could not be sent.
+        """
+        self._settle()
+        if self._filling.writes:
+            self._filling.state = value
+        elif self._unsettled:
+            self._unsettled[-1].state = value
+        else:
+            self._emit_state(value)
+
+    def finish(self) -> None:
+        """Send what is left, and wait until everything is settled.
+
+        Raises:
+            StopError: If a write could not be sent.
+        """
+        self._dispatch()
+        while self._unsettled:
+            wait([self._unsettled[0].answer])
+            self._settle()
+        self._threads.shutdown()
+        self._api.close()
+
+    def stop(self) -> None:
+        """Send nothing more: waits between attempts end, requests in flight run out."""
+        self._stopped.set()
+
+    def _dispatch(self) -> None:
+        batch = self._filling
+        if not batch.writes:
+            return
+        self._filling = _Batch()
+        self._settle()
+        while not self._may_leave(batch):
+            running = [other.answer for other in self._unsettled if not other.answer.done()]
+            wait(running, return_when=FIRST_COMPLETED)
+            self._settle()
+        batch.overlapped = bool(self._unsettled)
+        batch.answer = self._threads.submit(self._send, batch.operations)
+        self._unsettled.append(batch)
+
+    def _may_leave(self, batch: _Batch) -> bool:
+        running = sum(not other.answer.done() for other in self._unsettled)
+        return (
+            running < self._max_in_flight
+            and len(self._unsettled) < self._max_in_flight * UNSETTLED_PER_REQUEST
+            and all(batch.keys.isdisjoint(other.keys) for other in self._unsettled)
+        )
+
+    def _send(self, operations: list[msgspec.Raw]) -> list[Result]:
+        try:
+            return self._api.batch(operations)
+        except TooLargeError as error:
+            if len(operations) == 1:
+                detail = ErrorDetail(code=error.code, message=error.detail, field=error.field)
+                return [Result(status=error.status, error=detail)]
+            # PhoneIQ's limit is lower than ours: halves, one after the other, keep the order.
+            half = len(operations) // 2
+            return self._send(operations[:half]) + self._send(operations[half:])
+
+    def _settle(self) -> None:
+        while self._unsettled and self._unsettled[0].answer.done():
+            batch = self._unsettled[0]
+            try:
+                results = batch.answer.result()
+                if batch.overlapped:
+                    results = self._again(batch, results)
+                for write, result in zip(batch.writes, results, strict=True):
+                    self._count(write, result)
+            except PhoneIQError as error:
+                self.stop()
+                raise StopError(str(error)) from error
+            except BaseException:
+                self.stop()
+                raise
+            self._unsettled.popleft()
+            if batch.state is not _NO_STATE:
+                self._emit_state(batch.state)
+
+    def _again(self, batch: _Batch, results: list[Result]) -> list[Result]:
+        """Repeat writes whose `salesforce_id` an earlier batch may have set free meanwhile."""
+        if all(result.status != 409 for result in results):
+            return results
+        taken: list[int] = []
+        later: set[str] = set()
+        for index in reversed(range(len(results))):
+            keys = batch.writes[index].keys
+            if results[index].status == 409 and later.isdisjoint(keys):
+                taken.insert(0, index)
+            later.update(keys)
+        if not taken:
+            return results
+        repeated = self._send([batch.operations[index] for index in taken])
+        for index, result in zip(taken, repeated, strict=True):
+            results[index] = result
+        return results
+
+    def _count(self, write: Write, result: Result) -> None:
+        if result.status == 404 and write.action == "delete":
+            self.counts["already gone"] += 1
+        elif result.status >= 400:
+            error = result.error or ErrorDetail(code=str(result.status), message="no details")
+            self._rejects.add(write, error)
+        else:
+            self.counts[{201: "created", 204: "deleted"}.get(result.status, "updated")] += 1
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            message = "stopped before PhoneIQ could be asked again"
+            raise StopError(message)
