@@ -141,7 +141,6 @@ def run_job(name: str, *options: str) -> Run:
     """
     console.print(f"[bold]{name}[/]")
     log = OUTPUT / f"{name.replace(' ', '-')}.log"
-    before = len(history())
     command = [f"{BIN}/meltano", "--environment=sandbox", "run", *options, "contact-sync"]
     with log.open("w") as stream:
         process = subprocess.Popen(
@@ -162,7 +161,7 @@ def run_job(name: str, *options: str) -> Run:
     if code:
         end = "\n".join(log.read_text().splitlines()[-30:])
         raise DemoError(f"{end}\nthe job failed (exit code {code}); all of its log is in {log}")
-    return Run({entry["pipe"]: entry["summary"] for entry in history()[before:]})
+    return Run({entry["pipe"]: entry["summary"] for entry in history()})
 
 
 def show_steps(process: subprocess.Popen[str], log: IO[str]) -> None:
@@ -192,11 +191,9 @@ def show_steps(process: subprocess.Popen[str], log: IO[str]) -> None:
 
 
 def history() -> list[dict[str, Any]]:
-    """The runs in the ledger, oldest first."""
-    if not LEDGER.exists():
-        return []
+    """What the ledger says of the newest run of each pipe."""
     result = subprocess.run(
-        [BIN / "contact-sync", "history", "--json"],
+        [BIN / "contact-sync", "history", "--json", "--limit", str(len(PIPES))],
         env=environment(),
         cwd=PROJECT,
         capture_output=True,
