@@ -1,1 +1,1 @@
-"""Singer mapper that keeps PhoneIQ and Salesforce contacts the same."""
+"""Singer mapper that keeps the contacts of PhoneIQ and Salesforce the same."""

@@ -1,0 +1,39 @@
+"""What can go wrong, named after what happened.
+
+Each message says what was found, what is allowed and what to do next; it is shown to people as
+it is, without a traceback.
+"""
+
+from __future__ import annotations
+
+
+class ReconcilerError(Exception):
+    """Base of every error that stops a run."""
+
+
+class SettingsError(ReconcilerError):
+    """A setting has a value that is not allowed, or two settings contradict each other."""
+
+
+class MissingStreamError(ReconcilerError):
+    """The extract lacks a stream, or a record lacks a field, that the settings need."""
+
+
+class IncompleteExtractError(ReconcilerError):
+    """The input ended before the tap said that its extract is complete."""
+
+
+class LedgerMismatchError(ReconcilerError):
+    """The tap's bookmark belongs to another ledger, or to a newer copy of this one."""
+
+
+class LedgerError(ReconcilerError):
+    """The ledger cannot be opened, or was made by a newer version."""
+
+
+class LeaseHeldError(ReconcilerError):
+    """Another run works on this ledger, or took it over."""
+
+
+class DeleteGuardError(ReconcilerError):
+    """A plan would delete more than `max_delete_percent` allows."""

@@ -1,0 +1,314 @@
+"""The Singer side of the reconciler: messages in, observations; writes, messages out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
+
+import msgspec
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.mapper_base import InlineMapper
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSingerWriter
+
+from reconciler.errors import IncompleteExtractError, ReconcilerError, SettingsError
+from reconciler.model import PHONEIQ, SALESFORCE, Write
+from reconciler.run import Run
+from reconciler.settings import JSON_SCHEMA, Settings
+
+if TYPE_CHECKING:
+    import singer_sdk.singerlib as singer
+
+#: Where a STATE carries the ledger's marker: taps of the SDK keep unknown bookmarks, tap-salesforce
+#: keeps unknown keys beside them.
+_MARKER: Final = "contact_sync"
+
+
+class _Message(msgspec.Struct):
+    """A Singer message; a STATE's value stays text, for most are overtaken before they matter."""
+
+    type: str
+    stream: str = ""
+    record: dict[str, Any] = {}
+    schema: dict[str, Any] = {}
+    value: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads messages as bytes, without decoding what is not needed."""
+
+    default_input = sys.stdin.buffer
+    _decoder: Final = msgspec.json.Decoder(_Message)
+
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """Decode one message.
+
+        Raises:
+            ReconcilerError: The line is not a Singer message; it is not repeated, since it may
+                hold a person's data.
+        """
+        try:
+            message = self._decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise ReconcilerError(f"the input is not a Singer message: {error}") from None
+        return {
+            "type": message.type,
+            "stream": message.stream,
+            "record": message.record,
+            "schema": message.schema,
+            "value": message.value,
+        }
+
+    def process_lines(
+        self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        """Hand each message to the callback of its type."""
+        lines: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
+        seen: Counter[str] = Counter()
+        for line in lines:
+            message = self.deserialize_json(line)
+            kind = message["type"]
+            if kind not in callbacks:
+                raise ReconcilerError(f"the input has a message of unknown type '{kind}'")
+            callbacks[kind](message)
+            seen[kind] += 1
+        return seen
+
+
+class MessageWriter(GenericSingerWriter[bytes, dict[str, Any]]):
+    """Writes messages to standard output, flushed by whoever knows when it matters."""
+
+    _encoder: Final = msgspec.json.Encoder()
+
+    def serialize_message(self, message: dict[str, Any]) -> bytes:
+        """One line of JSON."""
+        return self._encoder.encode(message) + b"\n"
+
+    def write_message(self, message: dict[str, Any]) -> None:
+        """Write one message."""
+        sys.stdout.buffer.write(self.serialize_message(message))
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        sys.stdout.buffer.flush()
+
+
+class Reconciler(InlineMapper):
+    """Keeps the contacts of PhoneIQ and Salesforce the same, from what their taps show."""
+
+    name = "reconciler"
+    package_name = "contact-sync-reconciler"
+    config_jsonschema = JSON_SCHEMA
+    message_reader_class = MessageReader
+    message_writer_class = MessageWriter
+
+    message_writer: MessageWriter
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run: Run
+        self._state: msgspec.Raw | None = None
+        self._state_is_newest = False
+        self._started = False
+        self._streams: dict[str, dict[str, Any]] = {}
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings; our checks say more than their JSON Schema could."""
+        try:
+            self.settings = Settings.from_config(self._config)
+        except SettingsError as error:
+            if raise_errors:
+                raise ConfigValidationError(
+                    str(error), errors=[str(error)], schema=self.config_jsonschema
+                ) from None
+            return [str(error)]
+        return []
+
+    @classmethod
+    def invoke(
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the mapper over its input.
+
+        Args:
+            about: Show the mapper's settings instead.
+            about_format: `json` or `markdown`.
+            config: The settings.
+            file_input: Where messages come from; standard input by default.
+        """
+        if about:
+            super().invoke(about=about, about_format=about_format)
+        given = config or _ConfigInput()
+        mapper = cls(config=given.config, parse_env_config=given.parse_env)
+        try:
+            with Run(mapper.settings) as mapper.run:
+                mapper.listen(file_input)
+        except ReconcilerError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+            sys.exit(1)
+        except BrokenPipeError:
+            cls.logger.error("the target has stopped reading; run the job again once it works")  # noqa: TRY400
+            # Python flushes standard output once more at exit.
+            sys.stdout = None  # type: ignore[assignment]
+            sys.exit(1)
+
+    def _handle_termination(self, signum: int, frame: object) -> NoReturn:  # noqa: ARG002
+        sys.exit(128 + signum)
+
+    # --- messages in ------------------------------------------------------------------------
+
+    def map_schema_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Note a stream."""
+        self._state_is_newest = False
+        self.run.describe(message_dict["stream"], message_dict["schema"])
+        return ()
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self._started = True
+        self._state_is_newest = False
+        if self.run.observe(message_dict["stream"], message_dict["record"]):
+            self._pass_on_state()
+
+    def map_record_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Take a record; writes come when the extract is complete."""
+        self._process_record_message(message_dict)
+        return ()
+
+    def map_state_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+        """Keep the newest STATE until what it covers is committed.
+
+        tap-salesforce sends one after each record, so they are not even decoded here.
+        """
+        self._state = message_dict["value"]
+        self._state_is_newest = True
+        if not self._started:
+            self._started = True
+            state = _decoded(self._state)
+            self.run.check_marker(_marker_in(state), has_bookmark=_has_bookmark(state))
+        return ()
+
+    def map_activate_version_message(
+        self,
+        message_dict: dict[str, Any],  # noqa: ARG002
+    ) -> Iterable[singer.Message]:
+        """Ignore table versions: absence is never a deletion."""
+        return ()
+
+    # --- the end of the input ---------------------------------------------------------------
+
+    def process_endofpipe(self) -> None:
+        """Pass on the closing STATE, then the writes.
+
+        Raises:
+            IncompleteExtractError: The tap did not say that its extract is complete.
+        """
+        self.run.commit()
+        state = _decoded(self._state)
+        self._pass_on_state()
+        if not (self._state_is_newest and _is_closing(state)):
+            raise IncompleteExtractError(
+                "the input ended before the tap said that its extract is complete: it crashed or "
+                "was stopped. What arrived is stored, nothing was written; see the tap's last "
+                "message, then run the job again"
+            )
+        self.run.complete()
+        for writes in self.run.plan():
+            for write in writes:
+                self._write(write)
+            self.message_writer.flush()
+
+    def _pass_on_state(self) -> None:
+        """Forward the newest STATE: all that it covers is committed."""
+        if self._state is None:
+            return
+        state = _decoded(self._state)
+        marker = self.run.marker
+        # The next run reads every stream from its bookmark, also after a crash in a later one.
+        state.pop("current_stream", None)
+        state.pop("complete", None)
+        state[_MARKER] = marker
+        state["bookmarks"] = state.get("bookmarks", {}) | {_MARKER: marker}
+        self.message_writer.write_message({"type": "STATE", "value": state})
+        self.message_writer.flush()
+
+    # --- messages out -----------------------------------------------------------------------
+
+    def _write(self, write: Write) -> None:
+        stream = "contacts" if write.side == PHONEIQ else write.object
+        if stream not in self._streams:
+            schema = self.run.schema_of(write.side, stream)
+            self._streams[stream] = schema
+            self.message_writer.write_message(
+                {
+                    "type": "SCHEMA",
+                    "stream": stream,
+                    "schema": _with_deletion_mark(schema),
+                    # A create has no id yet, and a target may insist on every key property.
+                    "key_properties": [],
+                }
+            )
+        self.message_writer.write_message(
+            {"type": "RECORD", "stream": stream, "record": _record(write)}
+        )
+
+
+def _record(write: Write) -> dict[str, Any]:
+    record: dict[str, Any] = {field: change.new for field, change in write.changes.items()}
+    if write.id is not None:
+        record["Id" if write.side == SALESFORCE else "id"] = write.id
+    if write.action == "delete":
+        record["_sdc_deleted_at"] = datetime.now(timezone.utc).isoformat()
+    return record
+
+
+def _with_deletion_mark(schema: Mapping[str, Any]) -> dict[str, Any]:
+    mark = {"type": ["string", "null"], "format": "date-time"}
+    return {
+        "type": "object",
+        "properties": dict(schema["properties"]) | {"_sdc_deleted_at": mark},
+    }
+
+
+def _decoded(state: msgspec.Raw | None) -> dict[str, Any]:
+    if state is None:
+        return {}
+    value = msgspec.json.decode(state)
+    return value if isinstance(value, dict) else {}
+
+
+def _marker_in(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    bookmarks = state.get("bookmarks")
+    marker = state.get(_MARKER) or (bookmarks or {}).get(_MARKER)
+    return marker if isinstance(marker, dict) else None
+
+
+def _has_bookmark(state: Mapping[str, Any]) -> bool:
+    """Whether the extract does not begin at the beginning."""
+    bookmarks = state.get("bookmarks")
+    if not isinstance(bookmarks, dict):
+        return False
+    return any(
+        value is not None and not key.startswith(("version", "starting_", "replication_key_sign"))
+        for stream, bookmark in bookmarks.items()
+        if stream != _MARKER and isinstance(bookmark, dict)
+        for key, value in bookmark.items()
+    )
+
+
+def _is_closing(state: Mapping[str, Any]) -> bool:
+    """Whether a STATE says that the extract is complete.
+
+    tap-phoneiq says so with a marker; tap-salesforce, and whatever is built on singer-python,
+    names no current stream any more.
+    """
+    if state.get("complete") is True:
+        return True
+    return "current_stream" in state and state["current_stream"] is None

@@ -1,0 +1,1 @@
+"""Fields of both sides, their canonical values and phone numbers."""

@@ -1,0 +1,117 @@
+"""The mapping of one object, ready to read both sides' values and to write them across."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from reconciler.mapping.fields import LENGTHS, FieldMapping
+from reconciler.mapping.phones import INVALID, format_phone
+from reconciler.mapping.values import canonical, text, unholdable
+from reconciler.merging import UNSET, Rule
+from reconciler.model import PHONEIQ, SALESFORCE, Side, SkipReason, Value, allows
+from reconciler.settings import Settings
+
+
+class Held(NamedTuple):
+    """The mapped values of one record, in the order of the mapping.
+
+    Attributes:
+        values: As they are sent, phone numbers in canonical form; `UNSET` where the field was
+            not extracted.
+        canonical: As they are compared; likewise.
+    """
+
+    values: list[Any]
+    canonical: list[Any]
+
+
+class Exchange:
+    """Reads and writes the mapped fields of one Salesforce object and PhoneIQ.
+
+    Args:
+        name: The Salesforce object.
+        settings: The settings of the run.
+        phoneiq_lengths: Longest value by PhoneIQ field, in characters, as the tap's schema says.
+    """
+
+    def __init__(self, name: str, settings: Settings, phoneiq_lengths: Mapping[str, int]) -> None:
+        rows = settings.mappings.get(name, ())
+        self.rules: Final = [
+            Rule(
+                row.key,
+                to_salesforce=_may(row, settings, SALESFORCE),
+                to_phoneiq=_may(row, settings, PHONEIQ),
+            )
+            for row in rows
+        ]
+        self._kinds: Final = [row.kind for row in rows]
+        self._fields: Final[dict[Side, list[str]]] = {
+            SALESFORCE: [row.salesforce for row in rows],
+            PHONEIQ: [row.phoneiq for row in rows],
+        }
+        self._settings = settings
+        self._fallbacks = settings.fallbacks(name) if rows else {}
+        self._lengths: dict[Side, Mapping[str, int]] = {
+            SALESFORCE: LENGTHS.get(name, {}),
+            PHONEIQ: phoneiq_lengths,
+        }
+
+    def field(self, index: int, side: Side) -> str:
+        """The name of a mapped field on one side."""
+        return self._fields[side][index]
+
+    def held(self, side: Side, fields: Mapping[str, Any], numbers: Mapping[str, str]) -> Held:
+        """The mapped values of one record.
+
+        Args:
+            side: The record's side.
+            fields: Its fields as delivered.
+            numbers: Its canonical numbers by phone field.
+        """
+        values: list[Any] = []
+        compared: list[Any] = []
+        for kind, field in zip(self._kinds, self._fields[side], strict=True):
+            if field not in fields:
+                values.append(UNSET)
+                compared.append(UNSET)
+                continue
+            if kind == "phone":
+                value: Value = numbers.get(field)
+            else:
+                value = text(fields[field])
+                if side == SALESFORCE and value == self._fallbacks.get(field, UNSET):
+                    value = None
+            values.append(value)
+            compared.append(canonical(kind, value))
+        return Held(values, compared)
+
+    def outgoing(self, index: int, to: Side, value: Value) -> tuple[Value, SkipReason | None]:
+        """A value as a side is to get it, or why it cannot hold it.
+
+        Args:
+            index: The field's place in the mapping.
+            to: The side that gets it.
+            value: The other side's value, as `held` gives it.
+        """
+        kind, field = self._kinds[index], self._fields[to][index]
+        if value is None:
+            return (self._fallbacks.get(field) if to == SALESFORCE else None), None
+        if (
+            kind == "phone"
+            and to == SALESFORCE
+            and isinstance(value, str)
+            and not value.startswith(INVALID)
+        ):
+            value = format_phone(
+                value, self._settings.salesforce_phone_format, self._settings.default_region
+            )
+        return value, unholdable(kind, value, self._lengths[to].get(field))
+
+    def required(self) -> Mapping[str, str]:
+        """What Salesforce gets on a create in required fields without a value."""
+        return self._fallbacks
+
+
+def _may(row: FieldMapping, settings: Settings, to: Side) -> bool:
+    return allows(row.direction, to) and allows(settings.sync_direction, to)

@@ -1,0 +1,134 @@
+"""Which field of one side is which field of the other, and what Salesforce can hold.
+
+Lengths and required fields are those of the Salesforce Object Reference for Contact, Lead and
+Account.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from reconciler.model import Direction, SalesforceObject
+
+Kind: TypeAlias = Literal["text", "phone", "email"]
+
+
+class FieldMapping(NamedTuple):
+    """One field of a Salesforce object and the PhoneIQ field that holds the same value.
+
+    Attributes:
+        salesforce: Field name on the Salesforce object.
+        phoneiq: Field name on the PhoneIQ contact, as tap-phoneiq's schema names it.
+        direction: Where its values may travel.
+    """
+
+    salesforce: str
+    phoneiq: str
+    direction: Direction = "both"
+
+    @property
+    def key(self) -> str:
+        """Names the mapping in baselines and decisions."""
+        return f"{self.salesforce}>{self.phoneiq}"
+
+    @property
+    def kind(self) -> Kind:
+        """How its values are compared."""
+        if self.phoneiq in PHONEIQ_PHONES or self.salesforce in SALESFORCE_PHONES:
+            return "phone"
+        if self.phoneiq == "email" or self.salesforce in {"Email", "PersonEmail"}:
+            return "email"
+        return "text"
+
+
+#: Phone fields; a fax number is one by form, but says nothing about who a person is.
+MATCHING_PHONES: Final = frozenset({"mobile_phone", "work_phone", "home_phone", "other_phone"})
+PHONEIQ_PHONES: Final = MATCHING_PHONES | {"fax"}
+SALESFORCE_PHONES: Final = frozenset(
+    {
+        "Phone", "MobilePhone", "HomePhone", "OtherPhone", "AssistantPhone", "Fax",
+        "PersonMobilePhone", "PersonHomePhone", "PersonOtherPhone", "PersonAssistantPhone",
+    }
+)  # fmt: skip
+
+#: Fields that say when or by whom, not who: they change without anyone changing the person.
+BOOKKEEPING: Final = frozenset(
+    {
+        "SystemModstamp", "LastModifiedDate", "LastModifiedById", "LastActivityDate",
+        "LastViewedDate", "LastReferencedDate", "updated_at", "version",
+    }
+)  # fmt: skip
+
+DEFAULT_MAPPINGS: Final[dict[SalesforceObject, tuple[FieldMapping, ...]]] = {
+    "Contact": (
+        FieldMapping("FirstName", "first_name"),
+        FieldMapping("LastName", "last_name"),
+        FieldMapping("Title", "job_title"),
+        FieldMapping("Email", "email"),
+        FieldMapping("MobilePhone", "mobile_phone"),
+        FieldMapping("Phone", "work_phone"),
+        FieldMapping("HomePhone", "home_phone"),
+        FieldMapping("OtherPhone", "other_phone"),
+        FieldMapping("Fax", "fax"),
+        FieldMapping("MailingStreet", "street"),
+        FieldMapping("MailingCity", "city"),
+        FieldMapping("MailingState", "state"),
+        FieldMapping("MailingPostalCode", "postal_code"),
+        FieldMapping("MailingCountry", "country"),
+    ),
+    "Lead": (
+        FieldMapping("FirstName", "first_name"),
+        FieldMapping("LastName", "last_name"),
+        FieldMapping("Company", "company", "salesforce_to_phoneiq"),
+        FieldMapping("Title", "job_title"),
+        FieldMapping("Email", "email"),
+        FieldMapping("MobilePhone", "mobile_phone"),
+        FieldMapping("Phone", "work_phone"),
+        FieldMapping("Fax", "fax"),
+        FieldMapping("Street", "street"),
+        FieldMapping("City", "city"),
+        FieldMapping("State", "state"),
+        FieldMapping("PostalCode", "postal_code"),
+        FieldMapping("Country", "country"),
+        FieldMapping("Website", "website"),
+    ),
+}
+
+#: The fields that Salesforce wants on a create.
+REQUIRED: Final[dict[str, tuple[str, ...]]] = {
+    "Contact": ("LastName",),
+    "Lead": ("LastName", "Company"),
+}
+
+_ADDRESS: Final = {"Street": 255, "City": 40, "State": 80, "PostalCode": 20, "Country": 80}
+_PERSON: Final = {
+    "FirstName": 40, "LastName": 80, "Title": 128, "Email": 80, "Phone": 40, "MobilePhone": 40,
+    "HomePhone": 40, "OtherPhone": 40, "AssistantPhone": 40, "Fax": 40, "Department": 80,
+    "AssistantName": 40, "Description": 32_000,
+}  # fmt: skip
+
+#: Longest value in characters, by object and field.
+LENGTHS: Final[dict[str, dict[str, int]]] = {
+    "Contact": _PERSON
+    | {f"Mailing{part}": length for part, length in _ADDRESS.items()}
+    | {f"Other{part}": length for part, length in _ADDRESS.items()},
+    "Lead": _PERSON | _ADDRESS | {"Company": 255, "Website": 255},
+}
+
+#: Fields that Salesforce computes; nothing can be written to them.
+READ_ONLY: Final = frozenset(
+    {
+        "Id", "Name", "IsDeleted", "MasterRecordId", "MailingAddress", "OtherAddress", "Address",
+        "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp",
+        "IsConverted", "ConvertedDate", "ConvertedContactId", "ConvertedAccountId",
+        "ConvertedOpportunityId", "PhotoUrl", "IsEmailBounced", "LastActivityDate",
+    }
+)  # fmt: skip
+
+#: PhoneIQ sets these itself; the references are written by the reconciler, not by a mapping.
+PHONEIQ_READ_ONLY: Final = frozenset(
+    {
+        "id", "created_at", "updated_at", "deleted_at", "version", "salesforce_id",
+        "salesforce_object",
+    }
+)  # fmt: skip

@@ -1,0 +1,62 @@
+"""Canonical values: two values are the same where only their form differs."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, Final
+
+from reconciler.mapping.fields import Kind
+from reconciler.mapping.phones import INVALID
+from reconciler.model import SkipReason, Value
+
+#: What Salesforce takes for an e-mail address, roughly; it answers INVALID_EMAIL_ADDRESS
+#: to anything else.
+_EMAIL: Final = re.compile(r"[^@\s,;<>()\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+
+def text(value: Any) -> Value:
+    """A value as it is sent: Unicode NFC, trimmed, line ends as LF, blank as None.
+
+    Numbers, booleans and lists stay as they are.
+    """
+    if not isinstance(value, str):
+        return value  # type: ignore[no-any-return]
+    if not value.isascii():
+        value = unicodedata.normalize("NFC", value)
+    value = value.strip()
+    if "\r" in value:
+        value = value.replace("\r\n", "\n").replace("\r", "\n")
+    return value or None
+
+
+def canonical(kind: Kind, value: Value) -> Value:
+    """The form in which values are compared, from the form in which they are sent."""
+    if kind == "email" and isinstance(value, str):
+        return value.casefold()
+    return value
+
+
+def unholdable(kind: Kind, value: Value, max_length: int | None) -> SkipReason | None:
+    """Why the other side cannot hold a value, or None where it can.
+
+    Args:
+        kind: How the value is compared.
+        value: The value in the form in which it would be sent.
+        max_length: Longest text that the field takes, in characters; None where not known.
+    """
+    if not isinstance(value, str):
+        return None
+    if kind == "phone" and value.startswith(INVALID):
+        return "invalid_phone"
+    if kind == "email" and not _EMAIL.fullmatch(value):
+        return "invalid_email"
+    if max_length is not None and len(value) > max_length:
+        return "value_too_long"
+    return None
+
+
+def fold_name(*parts: Any) -> str:
+    """A full name for comparison: NFKC, without case and surplus white space; may be empty."""
+    name = " ".join(part for part in parts if isinstance(part, str))
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

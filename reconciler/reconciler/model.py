@@ -1,0 +1,107 @@
+"""The words of the contract as types: sides, records, writes and skips."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+Side: TypeAlias = Literal["salesforce", "phoneiq"]
+SALESFORCE: Final = "salesforce"
+PHONEIQ: Final = "phoneiq"
+
+SalesforceObject: TypeAlias = Literal["Contact", "Lead", "Account", "PersonAccount"]
+Direction: TypeAlias = Literal["both", "salesforce_to_phoneiq", "phoneiq_to_salesforce"]
+Winner: TypeAlias = Literal["keep_salesforce", "keep_phoneiq"]
+Action: TypeAlias = Literal["create", "update", "delete"]
+
+#: Why a record, or one field of it, takes no part now.
+SkipReason: TypeAlias = Literal[
+    "no_valid_phone",
+    "no_first_name",
+    "object_not_synced",
+    "converted_lead",
+    "person_account_shadow",
+    "duplicate_phone",
+    "released",
+    "value_too_long",
+    "invalid_phone",
+    "invalid_email",
+]
+
+#: A field value in canonical form; blank is None.
+Value: TypeAlias = "str | int | float | bool | list[Any] | None"
+
+
+class Observation(NamedTuple):
+    """A record as the tap delivered it, with what the rules need to know of it.
+
+    Attributes:
+        side: Where the record lives.
+        object: Its Salesforce object, or `Contact` for PhoneIQ (which has only contacts).
+        id: Its id; a Salesforce id in its 18-character form.
+        fields: The delivered fields but for bookkeeping (see `mapping.fields.BOOKKEEPING`).
+        numbers: Canonical phone number by field, for each phone field with a value.
+        match_numbers: The valid numbers that can pair this record with another.
+        name: Folded full name, to tell persons with one number apart.
+        reference: The id of the other side's record that this one names.
+        successor: The Salesforce id that this record was merged or converted into.
+        created_at: When the record was created, as the side writes it.
+        deleted: Whether this is a tombstone.
+        skip: Why it takes no part, or None.
+    """
+
+    side: Side
+    object: str
+    id: str
+    fields: dict[str, Any]
+    numbers: dict[str, str]
+    match_numbers: tuple[str, ...]
+    name: str
+    reference: str | None
+    successor: str | None
+    created_at: str
+    deleted: bool
+    skip: SkipReason | None
+
+
+class Change(NamedTuple):
+    """One field of a write.
+
+    Attributes:
+        old: Canonical value on the written side before.
+        new: Value to send, in the written side's own form.
+        why: The rule that decided.
+    """
+
+    old: Value
+    new: Value
+    why: str
+
+
+class Write(NamedTuple):
+    """One change for one record of one side, with only the fields that change.
+
+    Attributes:
+        side: The side that is written to.
+        object: The Salesforce object of the pair, or of the record to create.
+        id: Id of the record to update or delete; None for a create.
+        action: What happens to the record.
+        changes: By field name of the written side; empty for a delete.
+    """
+
+    side: Side
+    object: str
+    id: str | None
+    action: Action
+    changes: dict[str, Change]
+
+
+def other(side: Side) -> Side:
+    """The side across."""
+    return PHONEIQ if side == SALESFORCE else SALESFORCE
+
+
+def allows(direction: Direction, to: Side) -> bool:
+    """Whether a direction lets values travel to a side."""
+    if direction == "both":
+        return True
+    return (direction == "phoneiq_to_salesforce") == (to == SALESFORCE)

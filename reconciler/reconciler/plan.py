@@ -1,0 +1,406 @@
+"""The plan: the writes that one side still needs so that both agree.
+
+Decided here, committed to the ledger, then handed out: a write that a crash swallows is seen to
+be missing by the next run, since the tap of its side does not show it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from reconciler.errors import DeleteGuardError
+from reconciler.ledger import Ledger
+from reconciler.ledger.ledger import FieldSkip, OpenPair, OpenWrite, Outcome, Shown
+from reconciler.mapping.exchange import Exchange, Held
+from reconciler.mapping.fields import MATCHING_PHONES
+from reconciler.mapping.phones import INVALID
+from reconciler.merging import UNSET, Decision, merge
+from reconciler.model import (
+    PHONEIQ,
+    SALESFORCE,
+    Action,
+    Change,
+    Side,
+    SkipReason,
+    Write,
+    allows,
+    other,
+)
+from reconciler.pairing import pair_by_phone
+from reconciler.routing import route
+from reconciler.settings import Settings
+from reconciler.summary import Summary
+
+logger = logging.getLogger(__name__)
+
+_encode: Final = msgspec.json.Encoder().encode
+
+#: Reference fields of a PhoneIQ contact.
+_SALESFORCE_ID: Final = "salesforce_id"
+_SALESFORCE_OBJECT: Final = "salesforce_object"
+
+
+class Planner:
+    """Plans the writes of one run.
+
+    Args:
+        ledger: The open ledger, whose lease this run holds.
+        settings: The settings of the run.
+        side: The side that is written to.
+        run: The run's number.
+        summary: Where the run counts.
+    """
+
+    def __init__(
+        self, ledger: Ledger, settings: Settings, side: Side, run: int, summary: Summary
+    ) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._side = side
+        self._run = run
+        self._summary = summary
+        lengths = _max_lengths(ledger.schemas(PHONEIQ).get("contacts", {}))
+        self._exchanges: dict[str, Exchange] = {
+            name: Exchange(name, settings, lengths) for name in settings.objects
+        }
+        self._nothing = Exchange("", settings, lengths)
+        self._observed = ledger.complete_runs()
+
+    def pair(self) -> None:
+        """Find out who is who, for all records that changed since they were last planned."""
+        self._ledger.follow_successors()
+        self._summary.paired += self._ledger.pair_by_reference(self._run)
+        for groups, holders in self._ledger.groups_by_phone():
+            made: list[tuple[int, int]] = []
+            duplicates: dict[int, int] = {}
+            for group in groups:
+                found = pair_by_phone(
+                    group,
+                    holders,
+                    objects=self._settings.objects,
+                    shared_phone=self._settings.shared_phone,
+                )
+                made += found.pairs
+                duplicates |= found.duplicates
+            self._ledger.store_pairing(made, duplicates, self._run)
+            self._summary.paired += len(made)
+
+    def writes(self) -> Iterator[list[Write]]:
+        """The writes, in chunks; each chunk is committed before it is handed out.
+
+        Raises:
+            DeleteGuardError: The plan would delete too much; nothing was handed out.
+        """
+        self._guard_deletions()
+        for pairs in self._ledger.open_pairs():
+            rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
+            open_writes = self._ledger.open_writes(rows)
+            yield self._commit([self._plan_pair(pair, open_writes) for pair in pairs])
+        for alone in self._ledger.open_alone(other(self._side)):
+            open_writes = self._ledger.open_writes([record.row for record in alone])
+            yield self._commit(
+                [self._plan_create(one, open_writes.get((one.row, self._side))) for one in alone]
+            )
+
+    def _commit(self, planned: list[tuple[Outcome, Write | None]]) -> list[Write]:
+        self._ledger.store_outcomes([one for one, _ in planned], self._side, self._run)
+        for one, _ in planned:
+            self._summary.confirmed += len(one.confirmed)
+            self._summary.conflicts.update(resolution for _, resolution, _, _ in one.conflicts)
+        writes = [write for _, write in planned if write is not None]
+        for write in writes:
+            if write.action == "create":
+                self._summary.created += 1
+            elif write.action == "update":
+                self._summary.updated += 1
+            else:
+                self._summary.deleted += 1
+        return writes
+
+    # --- pairs ------------------------------------------------------------------------------
+
+    def _plan_pair(
+        self, pair: OpenPair, open_writes: Mapping[tuple[int, Side], OpenWrite]
+    ) -> tuple[Outcome, Write | None]:
+        exchange = self._exchanges.get(pair.salesforce.object, self._nothing)
+        held: dict[Side, Held] = {
+            SALESFORCE: exchange.held(SALESFORCE, pair.salesforce.fields, pair.salesforce.numbers),
+            PHONEIQ: exchange.held(PHONEIQ, pair.phoneiq.fields, pair.phoneiq.numbers),
+        }
+        if pair.salesforce.deleted or pair.phoneiq.deleted:
+            return self._plan_deletion(pair, exchange, held, open_writes)
+        merged = merge(
+            exchange.rules,
+            held[SALESFORCE].canonical,
+            held[PHONEIQ].canonical,
+            pair.baseline,
+            self._settings.on_conflict,
+        )
+        changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
+        skips: list[FieldSkip] = []
+        conflicts: list[tuple[str, str, Any, Any]] = []
+        for decision in merged.decisions:
+            if not (decision.travels and self._takes_part(pair, decision.to)):
+                continue
+            change, skip = self._change(exchange, held, decision)
+            field = exchange.field(decision.position, decision.to)
+            if skip is not None:
+                skips.append(FieldSkip(_ends(pair, decision.to)[0].row, field, skip))
+                continue
+            changes[decision.to][field] = change
+            if decision.to == self._side and decision.why in {"keep_salesforce", "keep_phoneiq"}:
+                conflicts.append(
+                    (
+                        exchange.rules[decision.position].key,
+                        decision.why,
+                        held[SALESFORCE].canonical[decision.position],
+                        held[PHONEIQ].canonical[decision.position],
+                    )
+                )
+        self._add_reference(pair, changes)
+        source, target = _ends(pair, self._side)
+        emitted, write = self._emit(
+            open_writes.get((source.row, self._side)),
+            Write(
+                self._side,
+                pair.salesforce.object,
+                target.id,
+                "update",
+                changes[self._side],
+            ),
+        )
+        arrived = [
+            opened.write
+            for side in (SALESFORCE, PHONEIQ)
+            if (opened := open_writes.get((_ends(pair, side)[0].row, side))) is not None
+            and not (opened.action == "update" and changes[side])
+        ]
+        outcome = Outcome(
+            rows=(pair.salesforce.row, pair.phoneiq.row),
+            source_row=source.row,
+            settled=not (changes[SALESFORCE] or changes[PHONEIQ]),
+            pair=pair.pair,
+            baseline=merged.baseline if merged.baseline != pair.baseline else None,
+            emitted=emitted,
+            field_skips=skips,
+            conflicts=conflicts if write is not None else (),
+            confirmed=arrived,
+        )
+        return outcome, write
+
+    def _takes_part(self, pair: OpenPair, to: Side) -> bool:
+        """Whether the side that a value comes from takes part now."""
+        if to == PHONEIQ:
+            return pair.salesforce.skip is None
+        return pair.salesforce.object in self._exchanges and pair.salesforce.skip not in {
+            "converted_lead",
+            "person_account_shadow",
+        }
+
+    @staticmethod
+    def _change(
+        exchange: Exchange, held: Mapping[Side, Held], decision: Decision
+    ) -> tuple[Change, SkipReason | None]:
+        winner = held[other(decision.to)]
+        new, skip = exchange.outgoing(
+            decision.position, decision.to, winner.values[decision.position]
+        )
+        old = held[decision.to].canonical[decision.position]
+        return Change(old, new, decision.why), skip
+
+    def _add_reference(self, pair: OpenPair, changes: dict[Side, dict[str, Change]]) -> None:
+        """One of the two records names the other, so that a lost ledger finds the pair again."""
+        if (
+            pair.phoneiq.reference == pair.salesforce.id
+            or pair.salesforce.reference == pair.phoneiq.id
+        ):
+            return
+        external_id = self._settings.salesforce_external_id_field
+        direction = self._settings.sync_direction
+        if allows(direction, PHONEIQ):
+            if self._takes_part(pair, PHONEIQ):
+                changes[PHONEIQ] |= {
+                    _SALESFORCE_ID: Change(pair.phoneiq.reference, pair.salesforce.id, "paired"),
+                    _SALESFORCE_OBJECT: Change(
+                        pair.phoneiq.fields.get(_SALESFORCE_OBJECT),
+                        pair.salesforce.object,
+                        "paired",
+                    ),
+                }
+        elif external_id and self._takes_part(pair, SALESFORCE):
+            changes[SALESFORCE][external_id] = Change(
+                pair.salesforce.reference, pair.phoneiq.id, "paired"
+            )
+
+    # --- deletions --------------------------------------------------------------------------
+
+    def _guard_deletions(self) -> None:
+        if self._settings.on_delete == "keep":
+            return
+        deletions, total = self._ledger.count_halved_pairs(), self._ledger.count_pairs()
+        if deletions * 100 > total * self._settings.max_delete_percent:
+            raise DeleteGuardError(
+                f"the plan deletes {deletions:,} of {total:,} pairs, more than "
+                f"max_delete_percent allows ({self._settings.max_delete_percent:g}%); nothing was "
+                "written. If that is what you want, raise max_delete_percent for one run"
+            )
+
+    def _plan_deletion(
+        self,
+        pair: OpenPair,
+        exchange: Exchange,
+        held: Mapping[Side, Held],
+        open_writes: Mapping[tuple[int, Side], OpenWrite],
+    ) -> tuple[Outcome, Write | None]:
+        rows = (pair.salesforce.row, pair.phoneiq.row)
+        source, _ = _ends(pair, self._side)
+        arrived = [
+            opened.write
+            for (_, side), opened in open_writes.items()
+            if opened.action == "delete"
+            and open_writes.get((_ends(pair, side)[0].row, side)) is opened
+        ]
+        if pair.salesforce.deleted and pair.phoneiq.deleted:
+            return (
+                Outcome(
+                    rows,
+                    source.row,
+                    settled=True,
+                    pair=pair.pair,
+                    dissolved=True,
+                    confirmed=arrived,
+                ),
+                None,
+            )
+        gone: Side = SALESFORCE if pair.salesforce.deleted else PHONEIQ
+        left = other(gone)
+        survivor = pair.phoneiq if left == PHONEIQ else pair.salesforce
+        if self._settings.on_delete == "keep" or not allows(self._settings.sync_direction, left):
+            return (
+                Outcome(
+                    rows, source.row, settled=True, pair=pair.pair, dissolved=True, released=True
+                ),
+                None,
+            )
+        edited = any(
+            rule.key in pair.baseline and value is not UNSET and value != pair.baseline[rule.key]
+            for rule, value in zip(exchange.rules, held[left].canonical, strict=True)
+        )
+        if edited and self._settings.on_conflict == f"keep_{left}":
+            # The edit stands: the record is created again across.
+            return (
+                Outcome(rows, source.row, settled=False, pair=pair.pair, dissolved=True),
+                None,
+            )
+        if left != self._side:
+            return Outcome(rows, source.row, settled=False, pair=pair.pair), None
+        emitted, write = self._emit(
+            open_writes.get((source.row, self._side)),
+            Write(self._side, pair.salesforce.object, survivor.id, "delete", {}),
+        )
+        return Outcome(rows, source.row, settled=False, pair=pair.pair, emitted=emitted), write
+
+    # --- creates ----------------------------------------------------------------------------
+
+    def _plan_create(self, record: Shown, opened: OpenWrite | None) -> tuple[Outcome, Write | None]:
+        name, skip = self._route(record)
+        if skip is not None:
+            return Outcome((record.row,), record.row, settled=True, skip=skip), None
+        exchange = self._exchanges[name]
+        held = exchange.held(other(self._side), record.fields, record.numbers)
+        changes: dict[str, Change] = {}
+        skips: list[FieldSkip] = []
+        for index, rule in enumerate(exchange.rules):
+            travels = rule.to_salesforce if self._side == SALESFORCE else rule.to_phoneiq
+            value = held.values[index]
+            if not travels or value is None or value is UNSET:
+                continue
+            field = exchange.field(index, self._side)
+            new, reason = exchange.outgoing(index, self._side, value)
+            if reason is not None:
+                skips.append(FieldSkip(record.row, field, reason))
+                continue
+            changes[field] = Change(None, new, "created")
+        changes |= self._create_extras(record, exchange, changes)
+        emitted, write = self._emit(opened, Write(self._side, name, None, "create", changes))
+        return (
+            Outcome((record.row,), record.row, settled=False, emitted=emitted, field_skips=skips),
+            write,
+        )
+
+    def _route(self, record: Shown) -> tuple[str, SkipReason | None]:
+        if self._side == PHONEIQ:
+            return record.object, record.skip
+        settings = self._settings
+        named = record.fields.get(_SALESFORCE_OBJECT)
+        return route(
+            named_object=named if isinstance(named, str) else None,
+            reference=record.reference,
+            has_phone=any(
+                field in MATCHING_PHONES and not number.startswith(INVALID)
+                for field, number in record.numbers.items()
+            ),
+            objects=settings.objects,
+            default_object=settings.default_object,
+            has_external_id=settings.salesforce_external_id_field is not None,
+        )
+
+    def _create_extras(
+        self, record: Shown, exchange: Exchange, changes: Mapping[str, Change]
+    ) -> dict[str, Change]:
+        """The reference to the record's source, and what Salesforce requires."""
+        if self._side == PHONEIQ:
+            return {
+                _SALESFORCE_ID: Change(None, record.id, "created"),
+                _SALESFORCE_OBJECT: Change(None, record.object, "created"),
+            }
+        extras = {
+            field: Change(None, fallback, "required")
+            for field, fallback in exchange.required().items()
+            if field not in changes
+        }
+        external_id = self._settings.salesforce_external_id_field
+        if external_id:
+            extras[external_id] = Change(None, record.id, "created")
+        return extras
+
+    # --- emitting ---------------------------------------------------------------------------
+
+    def _emit(
+        self, opened: OpenWrite | None, write: Write
+    ) -> tuple[tuple[Action, str | None] | None, Write | None]:
+        """Whether a write goes out now: not again before its side was observed after it did."""
+        if write.action == "update" and not write.changes:
+            return None, None
+        changes = None if write.action == "create" else _json_changes(write.changes)
+        if (
+            opened is not None
+            and opened.run > self._observed.get(self._side, 0)
+            and opened.action == write.action
+            and opened.changes == changes
+        ):
+            return None, None
+        return (write.action, changes), write
+
+
+def _ends(pair: OpenPair, to: Side) -> tuple[Shown, Shown]:
+    """The record that a write to a side takes its values from, and the one that it changes."""
+    if to == PHONEIQ:
+        return pair.salesforce, pair.phoneiq
+    return pair.phoneiq, pair.salesforce
+
+
+def _json_changes(changes: Mapping[str, Change]) -> str:
+    return _encode({field: list(change) for field, change in changes.items()}).decode()
+
+
+def _max_lengths(schema: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        field: definition["maxLength"]
+        for field, definition in schema.get("properties", {}).items()
+        if "maxLength" in definition
+    }

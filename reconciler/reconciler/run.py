@@ -1,0 +1,263 @@
+"""One pipe's pass: store what the tap shows, then plan what the other side needs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final
+
+import msgspec
+
+from reconciler.errors import LedgerMismatchError, MissingStreamError, ReconcilerError
+from reconciler.ledger import Ledger
+from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
+from reconciler.observation import Observer
+from reconciler.plan import Planner
+from reconciler.settings import Settings
+from reconciler.summary import Summary
+
+logger = logging.getLogger(__name__)
+
+#: Observations that are committed at once.
+_BATCH: Final = 5_000
+#: Seconds after which fewer are committed, so that a slow tap's STATE moves on.
+_PATIENCE: Final = 10.0
+
+#: Fields without which deletions, merges and conversions would go unseen.
+_NEEDED: Final[dict[str, frozenset[str]]] = {
+    "Contact": frozenset({"Id", "IsDeleted", "MasterRecordId", "CreatedDate"}),
+    "Lead": frozenset(
+        {"Id", "IsDeleted", "MasterRecordId", "CreatedDate", "IsConverted", "ConvertedContactId"}
+    ),
+    "contacts": frozenset({"id", "created_at", "deleted_at", "salesforce_id"}),
+}
+
+
+class Run:
+    """A run, from taking the ledger's lease to recording how it ended.
+
+    Args:
+        settings: The checked settings.
+
+    Raises:
+        LedgerError: On entering, where the ledger cannot be opened.
+        LeaseHeldError: On entering, where another run works on the ledger.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.summary = Summary(settings.mode)
+        self._observer = Observer(settings.reads, settings)
+        self._buffer: list[Observation] = []
+        self._streams: set[str] = set()
+        self._checked: set[str] = set()
+        self._started = self._committed = time.monotonic()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Run:
+        with self._stack:
+            self._ledger = Ledger(self.settings.ledger_url)
+            self._stack.callback(self._ledger.close)
+            holder = (
+                f"{self.settings.mode}, process {os.getpid()} on {socket.gethostname()}, "
+                f"since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+            )
+            self._stack.enter_context(self._ledger.lease(holder))
+            self._before = self._ledger.latest_run()
+            self._run = self._ledger.begin_run(self.settings.mode)
+            self._heed_changed_settings()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._stack:
+            self._count()
+            if error is None:
+                self._ledger.finish_run(self._run, self.summary.as_dict())
+            else:
+                said = str(error) if isinstance(error, ReconcilerError) else repr(kind)
+                self._ledger.finish_run(self._run, self.summary.as_dict(), said)
+        logger.info("%s", self.summary.as_line())
+        logger.info("%s", msgspec.json.encode({"run": self._run} | self.summary.as_dict()).decode())
+
+    # --- the bookmark -----------------------------------------------------------------------
+
+    @property
+    def marker(self) -> dict[str, Any]:
+        """What every STATE carries: which ledger, as of which run, holds what it covers."""
+        return {"ledger_id": self._ledger.id, "run": self._run}
+
+    def check_marker(self, marker: Mapping[str, Any] | None, *, has_bookmark: bool) -> None:
+        """Make sure that the ledger holds all that lies before the tap's bookmark.
+
+        Args:
+            marker: What an earlier run put into the STATE that the tap started from, or None.
+            has_bookmark: Whether the tap started from a bookmark.
+
+        Raises:
+            LedgerMismatchError: It does not; the message names `--full-refresh`.
+        """
+        advice = (
+            "Records before the bookmark would be missing, so nothing was stored or written. "
+            "Read everything again: meltano run --full-refresh contact-sync"
+        )
+        if marker is None:
+            if has_bookmark:
+                raise LedgerMismatchError(
+                    "the tap starts from a bookmark that was not written through this ledger "
+                    f"({self._ledger.id[:8]}). {advice}"
+                )
+            return
+        if marker.get("ledger_id") != self._ledger.id:
+            found = str(marker.get("ledger_id"))[:8]
+            raise LedgerMismatchError(
+                f"the tap's bookmark belongs to another ledger ({found}) than this one "
+                f"({self._ledger.id[:8]}): it was lost, moved or swapped. {advice}"
+            )
+        if marker.get("run", 0) > self._before:
+            raise LedgerMismatchError(
+                f"the tap's bookmark is newer (run {marker.get('run')}) than the ledger (run "
+                f"{self._before}): the ledger was restored from an older copy. {advice}"
+            )
+
+    # --- observing --------------------------------------------------------------------------
+
+    def describe(self, stream: str, schema: Mapping[str, Any]) -> None:
+        """Note that the extract has a stream, and check the settings against its fields.
+
+        Raises:
+            SettingsError: A mapping names a field that the stream does not have.
+        """
+        if stream not in _NEEDED:
+            return
+        self._streams.add(stream)
+        if self.settings.reads == SALESFORCE:
+            self.settings.check_fields(SALESFORCE, stream, schema.get("properties", {}))
+        else:
+            for name in self.settings.objects:
+                self.settings.check_fields(PHONEIQ, name, schema.get("properties", {}))
+        self._ledger.store_schema(self.settings.reads, stream, schema)
+
+    def observe(self, stream: str, record: Mapping[str, Any]) -> bool:
+        """Take a record.
+
+        Returns:
+            Whether everything taken so far is committed.
+
+        Raises:
+            MissingStreamError: The record lacks a field without which syncing is not safe.
+        """
+        if stream not in _NEEDED:
+            return False
+        if stream not in self._checked:
+            self._check_record(stream, record)
+        name = stream if self.settings.reads == SALESFORCE else "Contact"
+        self._buffer.append(self._observer.read(name, record))
+        if len(self._buffer) < _BATCH and time.monotonic() - self._committed < _PATIENCE:
+            return False
+        self.commit()
+        return True
+
+    def commit(self) -> None:
+        """Commit what was taken."""
+        self.summary.changed += self._ledger.store(self._buffer, self._run)
+        self.summary.read += len(self._buffer)
+        self._buffer.clear()
+        self._committed = time.monotonic()
+        if self.summary.read:
+            logger.info("%s: %s records stored", self.settings.mode, f"{self.summary.read:,}")
+
+    def complete(self) -> None:
+        """Record that the extract was complete.
+
+        Raises:
+            MissingStreamError: A stream that the settings need was not part of it.
+        """
+        needed = list(self.settings.objects) if self.settings.reads == SALESFORCE else ["contacts"]
+        for stream in needed:
+            if stream not in self._streams:
+                raise MissingStreamError(
+                    f"the extract has no stream '{stream}', which setting 'objects' asks for; "
+                    f"add '{stream}.*' to the tap's select, or take it out of 'objects'"
+                )
+        self._ledger.mark_complete(self.settings.reads, self._run)
+
+    def _check_record(self, stream: str, record: Mapping[str, Any]) -> None:
+        missing = sorted(_NEEDED[stream].difference(record))
+        if missing:
+            raise MissingStreamError(
+                f"records of stream '{stream}' come without {', '.join(missing)}; add "
+                f"{', '.join(f'{stream}.{field}' for field in missing)} to the tap's select"
+            )
+        mapped = (
+            {row.salesforce for row in self.settings.mappings.get(stream, ())}
+            if self.settings.reads == SALESFORCE
+            else {row.phoneiq for rows in self.settings.mappings.values() for row in rows}
+        )
+        absent = sorted(mapped.difference(record))
+        if absent:
+            logger.warning(
+                "%s is mapped, but the tap does not deliver it: it is left as it is on both sides. "
+                "Add it to the tap's select and run once: meltano run --full-refresh contact-sync",
+                ", ".join(f"{stream}.{field}" for field in absent),
+            )
+        self._checked.add(stream)
+
+    # --- planning ---------------------------------------------------------------------------
+
+    def plan(self) -> Iterator[list[Write]]:
+        """The writes that the other side needs now, each chunk committed before it comes.
+
+        Raises:
+            DeleteGuardError: The plan would delete too much.
+        """
+        side = self.settings.writes
+        if side is None:
+            return
+        observed = self._ledger.complete_runs()
+        if len(observed) < 2:
+            unseen: Side = other(self.settings.reads)
+            logger.warning(
+                "%s: stored only; %s has not been observed completely yet, so nothing is written",
+                self.settings.mode,
+                unseen,
+            )
+            return
+        planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
+        planner.pair()
+        yield from planner.writes()
+        self.summary.unconfirmed = self._ledger.count_unconfirmed(side)
+
+    def schema_of(self, side: Side, stream: str) -> dict[str, Any]:
+        """The JSON Schema of a stream as its side's tap gave it."""
+        return self._ledger.schemas(side).get(stream, {"properties": {}})
+
+    def _count(self) -> None:
+        self.summary.skipped = self._ledger.count_skips(self.settings.reads)
+        self.summary.seconds = time.monotonic() - self._started
+
+    def _heed_changed_settings(self) -> None:
+        """Read every record again with the settings of now, and plan all of them again."""
+        before = self._ledger.fingerprint()
+        if before == self.settings.fingerprint:
+            return
+        if before is not None:
+            logger.info("the settings have changed: every pair is planned again")
+            for side in (SALESFORCE, PHONEIQ):
+                observer = Observer(side, self.settings)
+                for records in self._ledger.bodies(side):
+                    self._ledger.store(
+                        [observer.read(name, record) for name, record in records], self._run
+                    )
+            self._ledger.reopen_all()
+        self._ledger.store_fingerprint(self.settings.fingerprint)

@@ -1,0 +1,453 @@
+"""Every setting, its check and the fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
+
+import phonenumbers
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from reconciler.errors import SettingsError
+from reconciler.mapping.fields import (
+    DEFAULT_MAPPINGS,
+    PHONEIQ_READ_ONLY,
+    READ_ONLY,
+    REQUIRED,
+    FieldMapping,
+)
+from reconciler.model import (
+    PHONEIQ,
+    SALESFORCE,
+    Direction,
+    SalesforceObject,
+    Side,
+    Winner,
+    allows,
+    other,
+)
+
+Pipe: TypeAlias = Literal["observe-phoneiq", "salesforce-to-phoneiq", "phoneiq-to-salesforce"]
+SharedPhone: TypeAlias = Literal["reject", "allow"]
+OnDelete: TypeAlias = Literal["keep", "propagate"]
+PhoneFormat: TypeAlias = Literal["e164", "international", "national"]
+
+#: The side that each pipe reads.
+READS: Final[dict[Pipe, Side]] = {
+    "observe-phoneiq": PHONEIQ,
+    "salesforce-to-phoneiq": SALESFORCE,
+    "phoneiq-to-salesforce": PHONEIQ,
+}
+
+#: What singer-sdk itself may put into a plugin's configuration.
+_SDK_SETTINGS: Final = frozenset(
+    {
+        "stream_maps",
+        "stream_map_config",
+        "faker_config",
+        "flattening_enabled",
+        "flattening_max_depth",
+        "flattening_max_key_length",
+        "flattening_separator",
+        "flattening_custom_separator",
+    }
+)
+
+SYNCED_OBJECTS: Final[tuple[SalesforceObject, ...]] = ("Contact", "Lead")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The checked settings of one run.
+
+    Attributes are named after the settings; see `JSON_SCHEMA` for what each one means.
+    """
+
+    mode: Pipe
+    ledger_url: str
+    sync_direction: Direction = "both"
+    on_conflict: Winner = "keep_salesforce"
+    objects: tuple[SalesforceObject, ...] = ("Contact", "Lead")
+    default_object: SalesforceObject = "Contact"
+    field_mappings: tuple[tuple[SalesforceObject, tuple[FieldMapping, ...]], ...] = tuple(
+        DEFAULT_MAPPINGS.items()
+    )
+    default_region: str = "US"
+    shared_phone: SharedPhone = "reject"
+    on_delete: OnDelete = "keep"
+    max_delete_percent: float = 10
+    salesforce_external_id_field: str | None = None
+    salesforce_phone_format: PhoneFormat = "e164"
+    last_name_fallback: str = "[not provided]"
+    lead_company_fallback: str = "[not provided]"
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Check a configuration.
+
+        Args:
+            config: As Meltano gives it: arrays and objects as such or as JSON text.
+
+        Raises:
+            SettingsError: Names the first setting that is wrong, its value and what is allowed.
+        """
+        known = JSON_SCHEMA["properties"]
+        for name in config:
+            if name not in known and name not in _SDK_SETTINGS:
+                raise SettingsError(f"unknown setting '{name}'{_did_you_mean(name, known)}")
+        given = {
+            name: value for name, value in config.items() if name in known and value is not None
+        }
+        for name in ("mode", "ledger_url"):
+            if not given.get(name):
+                raise SettingsError(f"setting '{name}' is missing: {known[name]['description']}")
+        checked: dict[str, Any] = {}
+        for name, value in given.items():
+            checked[name] = _check(name, value, known[name])
+        settings = cls(**checked)
+        settings.check_required_fields()
+        return settings
+
+    @cached_property
+    def mappings(self) -> dict[str, tuple[FieldMapping, ...]]:
+        """The field mappings by object, for the objects that are synced."""
+        return {name: rows for name, rows in self.field_mappings if name in self.objects}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when a setting changes that a plan depends on."""
+        relevant = asdict(self) | {"mode": None, "ledger_url": None}
+        text = json.dumps(relevant, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def reads(self) -> Side:
+        """The side that this pipe reads."""
+        return READS[self.mode]
+
+    @cached_property
+    def writes(self) -> Side | None:
+        """The side that this pipe writes to; None where it only stores."""
+        if self.mode == "observe-phoneiq":
+            return None
+        to = other(self.reads)
+        return to if allows(self.sync_direction, to) else None
+
+    def fallbacks(self, name: str) -> dict[str, str]:
+        """What Salesforce gets in required fields of an object where PhoneIQ has nothing."""
+        texts = {"LastName": self.last_name_fallback, "Company": self.lead_company_fallback}
+        return {field: texts[field] for field in REQUIRED[name]}
+
+    def check_fields(self, side: Side, name: str, fields: Collection[str]) -> None:
+        """Refuse mappings of fields that a side does not have.
+
+        Args:
+            side: The side that the fields are of.
+            name: The Salesforce object whose mappings are checked.
+            fields: All fields of the side's stream.
+
+        Raises:
+            SettingsError: Names the object and the field.
+        """
+        where = f"Salesforce's {name}" if side == SALESFORCE else "PhoneIQ's contact"
+        for row in self.mappings.get(name, ()):
+            field = row.salesforce if side == SALESFORCE else row.phoneiq
+            if field not in fields:
+                raise SettingsError(
+                    f"setting 'field_mappings': {name}: {where} has no field '{field}'"
+                    f"{_did_you_mean(field, sorted(fields))}"
+                )
+        external_id = self.salesforce_external_id_field
+        if side == SALESFORCE and name in self.objects and external_id not in {None, *fields}:
+            raise SettingsError(
+                f"setting 'salesforce_external_id_field' is {external_id}: {where} has no such "
+                "field; make it in Salesforce as an external id (text, unique), or leave the "
+                "setting out"
+            )
+
+    def check_required_fields(self) -> None:
+        """Refuse mappings that leave a required Salesforce field without a feed.
+
+        Raises:
+            SettingsError: Names the object and the field.
+        """
+        if not allows(self.sync_direction, SALESFORCE):
+            return
+        for name, rows in self.mappings.items():
+            fed = {row.salesforce for row in rows if allows(row.direction, SALESFORCE)}
+            # A Lead's company never travels to Salesforce: its fallback feeds it.
+            for field in REQUIRED[name]:
+                if field not in fed and field != "Company":
+                    raise SettingsError(
+                        f"setting 'field_mappings': Salesforce requires {name}.{field}, and no "
+                        "mapping towards Salesforce feeds it; map it from 'last_name' with "
+                        "direction 'both' or 'phoneiq_to_salesforce'"
+                    )
+
+
+def _did_you_mean(word: str, allowed: Any) -> str:
+    close = get_close_matches(word, list(allowed), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; allowed are {', '.join(allowed)}"
+
+
+def _wrong(name: str, value: Any, allowed: str) -> SettingsError:
+    return SettingsError(f"setting '{name}' is {json.dumps(value, default=str)}; {allowed}")
+
+
+def _check(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
+    """One setting's value in the type that `Settings` holds."""
+    if name == "objects":
+        return _objects(_from_json(name, value))
+    if name == "field_mappings":
+        return _field_mappings(_from_json(name, value))
+    if "enum" in schema:
+        if value not in schema["enum"]:
+            raise _wrong(name, value, f"allowed are {', '.join(schema['enum'])}")
+        return value
+    if name == "max_delete_percent":
+        return _percent(name, value)
+    if not isinstance(value, str) or not value.strip():
+        if name == "salesforce_external_id_field" and value == "":
+            return None
+        raise _wrong(name, value, "it has to be a text that is not blank")
+    if name == "default_region":
+        return _region(name, value)
+    if name == "ledger_url":
+        return _url(name, value)
+    return value
+
+
+def _from_json(name: str, value: Any) -> Any:
+    """Arrays and objects arrive as JSON text from the environment."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise _wrong(name, value, f"it has to be JSON ({error})") from None
+
+
+def _percent(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number <= 100:
+        raise _wrong(name, value, "it has to be a number from 0 to 100")
+    return number
+
+
+def _region(name: str, value: str) -> str:
+    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise _wrong(name, value, "it has to be a two-letter country code such as US or DE")
+    return value.upper()
+
+
+def _url(name: str, value: str) -> str:
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        # The value may hold a password, so it is not repeated.
+        raise SettingsError(
+            f"setting '{name}' is not a database URL; allowed is sqlite:///PATH"
+        ) from None
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise SettingsError(
+            f"setting '{name}' names a {url.get_backend_name()} database; allowed is sqlite:///PATH"
+        )
+    return value
+
+
+def _objects(value: Any) -> tuple[SalesforceObject, ...]:
+    if not isinstance(value, list) or not value:
+        raise _wrong("objects", value, f"it has to be a list of {', '.join(SYNCED_OBJECTS)}")
+    for name in value:
+        if name not in SYNCED_OBJECTS:
+            raise _wrong("objects", value, f"'{name}' is none of {', '.join(SYNCED_OBJECTS)}")
+    if len(set(value)) != len(value):
+        raise _wrong("objects", value, "each object may be named once")
+    return tuple(value)
+
+
+def _field_mappings(
+    value: Any,
+) -> tuple[tuple[SalesforceObject, tuple[FieldMapping, ...]], ...]:
+    """Mappings by object; an object that is not named keeps its defaults."""
+    if not isinstance(value, dict):
+        raise _wrong(
+            "field_mappings",
+            value,
+            "it has to be an object with a list of {salesforce, phoneiq, direction} for each "
+            "Salesforce object",
+        )
+    mappings = dict(DEFAULT_MAPPINGS)
+    for name, rows in value.items():
+        if name not in SYNCED_OBJECTS:
+            raise SettingsError(
+                f"setting 'field_mappings': '{name}' is none of {', '.join(SYNCED_OBJECTS)}"
+            )
+        if not isinstance(rows, list) or not rows:
+            raise SettingsError(
+                f"setting 'field_mappings': {name} has to be a list of "
+                "{salesforce, phoneiq, direction}"
+            )
+        checked = tuple(_field_mapping(name, row) for row in rows)
+        _check_feeds(name, checked)
+        mappings[cast("SalesforceObject", name)] = checked
+    return tuple(mappings.items())
+
+
+def _field_mapping(name: str, row: Any) -> FieldMapping:
+    where = f"setting 'field_mappings': {name}: {json.dumps(row, default=str)}"
+    if not isinstance(row, dict):
+        raise SettingsError(f"{where} has to be an object {{salesforce, phoneiq, direction}}")
+    unknown = set(row) - {"salesforce", "phoneiq", "direction"}
+    if unknown:
+        raise SettingsError(
+            f"{where}: unknown key '{min(unknown)}'; allowed are salesforce, phoneiq, direction"
+        )
+    for key in ("salesforce", "phoneiq"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise SettingsError(f"{where}: '{key}' has to name a field")
+    direction = row.get("direction", "both")
+    if direction not in get_args(Direction):
+        raise SettingsError(
+            f"{where}: direction '{direction}' is none of {', '.join(get_args(Direction))}"
+        )
+    mapping = FieldMapping(row["salesforce"].strip(), row["phoneiq"].strip(), direction)
+    if allows(mapping.direction, SALESFORCE):
+        if mapping.phoneiq == "company":
+            raise SettingsError(
+                f"{where}: company only travels to PhoneIQ; use direction 'salesforce_to_phoneiq'"
+            )
+        if mapping.salesforce in READ_ONLY:
+            raise SettingsError(
+                f"{where}: Salesforce computes {name}.{mapping.salesforce}, nothing can be "
+                "written to it; use direction 'salesforce_to_phoneiq'"
+            )
+    if allows(mapping.direction, PHONEIQ) and mapping.phoneiq in PHONEIQ_READ_ONLY:
+        raise SettingsError(f"{where}: '{mapping.phoneiq}' is not a field that a mapping may write")
+    return mapping
+
+
+def _check_feeds(name: str, rows: tuple[FieldMapping, ...]) -> None:
+    """Two mappings that write one field would take turns."""
+    sides: tuple[tuple[Side, Literal["salesforce", "phoneiq"]], ...] = (
+        (SALESFORCE, "salesforce"),
+        (PHONEIQ, "phoneiq"),
+    )
+    for to, attribute in sides:
+        fed: set[str] = set()
+        for row in rows:
+            if not allows(row.direction, to):
+                continue
+            field = getattr(row, attribute)
+            if field in fed:
+                raise SettingsError(
+                    f"setting 'field_mappings': {name}: two mappings write the {attribute} field "
+                    f"'{field}'; a field may have one feed"
+                )
+            fed.add(field)
+
+
+def _text(title: str, description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "title": title, "description": description, **more}
+
+
+#: The settings as singer-sdk and Meltano show them.
+JSON_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "mode": _text(
+            "Mode",
+            "Which pipe of the job this is; each mapping in meltano.yml sets it.",
+            enum=list(READS),
+        ),
+        "ledger_url": _text(
+            "Ledger URL",
+            "SQLAlchemy URL of the ledger: sqlite:///PATH.",
+            secret=True,
+        ),
+        "sync_direction": _text(
+            "Sync direction",
+            "Where changes may travel.",
+            enum=list(get_args(Direction)),
+            default="both",
+        ),
+        "on_conflict": _text(
+            "On conflict",
+            "Whose value stands where both sides changed a field.",
+            enum=list(get_args(Winner)),
+            default="keep_salesforce",
+        ),
+        "objects": {
+            "type": ["array", "string"],
+            "items": {"type": "string"},
+            "title": "Objects",
+            "description": "The Salesforce objects to sync, in order of preference.",
+            "default": list(SYNCED_OBJECTS),
+        },
+        "default_object": _text(
+            "Default object",
+            "What a PhoneIQ contact without a Salesforce record becomes.",
+            enum=["Contact", "Lead"],
+            default="Contact",
+        ),
+        "field_mappings": {
+            "type": ["object", "string"],
+            "title": "Field mappings",
+            "description": "By object, a list of {salesforce, phoneiq, direction}; an object that "
+            "is not named keeps its default mappings.",
+        },
+        "default_region": _text(
+            "Default region",
+            "Country of phone numbers without a country code, where the record names none.",
+            default="US",
+        ),
+        "shared_phone": _text(
+            "Shared phone",
+            "What happens to a second record of one side with a number that is taken.",
+            enum=list(get_args(SharedPhone)),
+            default="reject",
+        ),
+        "on_delete": _text(
+            "On delete",
+            "What happens to the other record of a pair when one is deleted.",
+            enum=list(get_args(OnDelete)),
+            default="keep",
+        ),
+        "max_delete_percent": {
+            "type": ["number", "string"],
+            "title": "Most deletions",
+            "description": "A plan that deletes more than this share of a side's pairs stops.",
+            "default": 10,
+        },
+        "salesforce_external_id_field": _text(
+            "Salesforce external id field",
+            "Custom external-id field of the Salesforce objects that holds the PhoneIQ contact "
+            "id, such as PhoneIQ_Contact_ID__c.",
+        ),
+        "salesforce_phone_format": _text(
+            "Salesforce phone format",
+            "How phone numbers are written to Salesforce.",
+            enum=list(get_args(PhoneFormat)),
+            default="e164",
+        ),
+        "last_name_fallback": _text(
+            "Last name fallback",
+            "What Salesforce gets as last name where PhoneIQ has none; read back as blank.",
+            default="[not provided]",
+        ),
+        "lead_company_fallback": _text(
+            "Lead company fallback",
+            "What Salesforce gets as a new Lead's company; read back as blank.",
+            default="[not provided]",
+        ),
+    },
+}
