@@ -51,7 +51,8 @@ lock: $(UV) ## renew requirements.lock from the pyproject files
 		--output-file requirements.lock
 
 clean: ## remove what was built, installed and left behind by runs
-	rm -rf .venv .tools .meltano .demo .sandbox output dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools .meltano .sandbox dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f output/*
 
 $(UV):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v <= (3, 14) else \

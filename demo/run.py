@@ -250,7 +250,6 @@ def demo(contacts: int) -> None:
         DemoError: Something did not start, the job failed, or the sides still differ.
     """
     check_ports()
-    OUTPUT.mkdir(exist_ok=True)
     for leftover in LEDGER.parent.glob(f"{LEDGER.name}*"):
         leftover.unlink()
     with sandbox(contacts):

@@ -141,7 +141,8 @@ class Project:
         shutil.copy(self.folder / "meltano.db.fresh", self.folder / ".meltano" / "meltano.db")
         for name in ("run", "logs"):
             shutil.rmtree(self.folder / ".meltano" / name, ignore_errors=True)
-        shutil.rmtree(self.folder / "output", ignore_errors=True)
+        for path in (self.folder / "output").iterdir():
+            path.unlink()
         self.logs.clear()
 
 

@@ -134,7 +134,6 @@ def test_two_runs_at_once(project: Project) -> None:
     """The other one is a reconciler that waits for its tap, on the same ledger."""
     people(project, 2)
     settings = project.folder / "output" / "settings.json"
-    settings.parent.mkdir()
     settings.write_bytes(
         msgspec.json.encode(
             {"mode": "observe-phoneiq", "ledger_url": f"sqlite:///{project.ledger}"}
