@@ -158,7 +158,7 @@ def installed(
         settings.read_text()
         .replace("http://127.0.0.1:8701", sandbox_process.phoneiq_url)
         .replace("http://127.0.0.1:8703", sandbox_process.proxy_url)
-        .replace("$MELTANO_PROJECT_ROOT/.sandbox/ca.pem", str(sandbox_process.ca_bundle))
+        .replace(".sandbox/ca.pem", str(sandbox_process.ca_bundle))
     )
     project = Project(folder, sandbox_process)
     outcome = project.meltano("install", *PLUGINS)
