@@ -51,7 +51,7 @@ class ContactsStream(PhoneIQStream):
     primary_keys = ("id",)
     replication_key = "updated_at"
     is_sorted = True
-    STATE_MSG_FREQUENCY = 5000
+    STATE_MSG_FREQUENCY = 1000
 
     @cached_property
     def schema(self) -> dict[str, Any]:

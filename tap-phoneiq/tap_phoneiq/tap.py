@@ -71,6 +71,7 @@ class TapPhoneIQ(Tap):
         th.Property(
             "page_size",
             th.IntegerType(minimum=1, maximum=500),
+            nullable=False,
             default=500,
             title="Page size",
             description="Contacts a request, 1 to 500.",

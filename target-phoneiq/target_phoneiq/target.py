@@ -108,6 +108,7 @@ class TargetPhoneIQ(Target):
         th.Property(
             "batch_size",
             th.IntegerType(minimum=1, maximum=200),
+            nullable=False,
             default=200,
             title="Batch size",
             description="Contacts a request, 1 to 200.",
@@ -115,6 +116,7 @@ class TargetPhoneIQ(Target):
         th.Property(
             "max_in_flight",
             th.IntegerType(minimum=1, maximum=32),
+            nullable=False,
             default=4,
             title="Requests in flight",
             description="Requests at a time, 1 to 32.",
@@ -122,6 +124,7 @@ class TargetPhoneIQ(Target):
         th.Property(
             "rejects_path",
             th.StringType(min_length=1),
+            nullable=False,
             default="rejects-target-phoneiq.jsonl",
             title="Reject file",
             description=(
