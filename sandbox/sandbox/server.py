@@ -20,6 +20,7 @@ from sandbox.faults import Faults
 from sandbox.phoneiq.store import ContactStore
 from sandbox.proxy import Proxy
 from sandbox.requestlog import RequestLog
+from sandbox.salesforce.store import SalesforceStore
 from sandbox.world import World
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _open(options: Options, folder: Path) -> World:
         faults=Faults(),
         requests=RequestLog(clock),
         phoneiq=ContactStore(folder / "phoneiq.db", clock),
-        salesforce=_salesforce_store(folder / "salesforce.db", clock),
+        salesforce=SalesforceStore(folder / "salesforce.db", clock),
     )
     # Written last: data without it was never finished.
     complete = folder / "data.json"
@@ -169,27 +170,14 @@ def _open(options: Options, folder: Path) -> World:
     return world
 
 
-def _salesforce_store(path: Path, clock: Clock) -> Any:
-    # Until sandbox.salesforce is there: an empty one.
-    try:
-        from sandbox.salesforce.store import SalesforceStore  # type: ignore[import-not-found]
-    except ImportError:
-        from unittest.mock import MagicMock
-
-        store = MagicMock()
-        store.count.return_value = 0
-        return store
-    return SalesforceStore(path, clock)
-
-
 def _salesforce_app(world: World, public_url: str) -> ASGIApp:
     try:
-        from sandbox.salesforce.app import build  # type: ignore[import-not-found]
+        from sandbox.salesforce.app import build
     except ImportError:
         from starlette.responses import Response
 
         return Response(status_code=503)
-    return build(world.salesforce, world.clock, world.faults, world.requests, public_url=public_url)
+    return build(world.salesforce, world.faults, public_url=public_url)
 
 
 def _apps(world: World, *, public_url: str) -> tuple[ASGIApp, ASGIApp]:
