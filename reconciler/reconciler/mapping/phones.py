@@ -6,16 +6,37 @@ from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers.geodata.locale import LOCALE_DATA
+import pycountry
 
 phonenumbers.enable_pattern_cache()
 
 #: Marks a value that is not a valid number, in canonical form.
 INVALID: Final = "!"
 
+#: Names that Salesforce orgs hold and ISO 3166 does not list.
+_FURTHER_NAMES: Final = {
+    "united states of america": "US",
+    "u.s.": "US",
+    "u.s.a.": "US",
+    "uk": "GB",
+    "u.k.": "GB",
+    "great britain": "GB",
+    "england": "GB",
+    "scotland": "GB",
+    "wales": "GB",
+    "northern ireland": "GB",
+    "ivory coast": "CI",
+    "macedonia": "MK",
+    "swaziland": "SZ",
+    "turkey": "TR",
+}
+
 _REGIONS: Final[dict[str, str]] = {
-    names["en"].casefold(): region for region, names in LOCALE_DATA.items() if "en" in names
-} | {"united states of america": "US", "usa": "US", "uk": "GB", "great britain": "GB"}
+    name.casefold(): country.alpha_2
+    for country in pycountry.countries
+    for kind in ("name", "common_name", "official_name", "alpha_3")
+    if (name := getattr(country, kind, None))
+} | _FURTHER_NAMES
 
 
 @lru_cache(maxsize=4096)
