@@ -177,7 +177,11 @@ def _salesforce_app(world: World, public_url: str) -> ASGIApp:
         from starlette.responses import Response
 
         return Response(status_code=503)
-    return build(world.salesforce, world.faults, public_url=public_url)
+    import inspect
+
+    if len(inspect.signature(build).parameters) == 3:
+        return build(world.salesforce, world.faults, public_url=public_url)
+    return build(world.salesforce, world.clock, world.faults, world.requests, public_url=public_url)
 
 
 def _apps(world: World, *, public_url: str) -> tuple[ASGIApp, ASGIApp]:
