@@ -40,7 +40,7 @@ _VERBS = {
     Operation.DELETE: "delete",
 }
 
-# `CODE:message:field, field --`, the fields possibly missing.
+# `CODE:message:Field Field --`, the fields possibly missing.
 _ERROR = re.compile(r"(?P<code>\w+):(?P<message>.*?)(?::(?P<fields>[\w, ]*))?\s*--", re.DOTALL)
 
 
@@ -160,7 +160,7 @@ def failure_of(error: str) -> Failure:
     match = _ERROR.match(error)
     if match is None:
         return Failure("UNKNOWN_EXCEPTION", error)
-    fields = tuple(name.strip() for name in (match["fields"] or "").split(",") if name.strip())
+    fields = tuple((match["fields"] or "").replace(",", " ").split())
     return Failure(match["code"], match["message"], fields)
 
 

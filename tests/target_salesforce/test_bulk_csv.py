@@ -105,6 +105,14 @@ def test_inserts_are_found_by_their_whole_line_and_twins_are_both_found():
             ),
         ),
         (
+            "REQUIRED_FIELD_MISSING:Required fields are missing: [A, B]:LastName Company --",
+            Failure(
+                "REQUIRED_FIELD_MISSING",
+                "Required fields are missing: [A, B]",
+                ("LastName", "Company"),
+            ),
+        ),
+        (
             "INVALID_CROSS_REFERENCE_KEY:invalid cross reference id:--",
             Failure("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"),
         ),
