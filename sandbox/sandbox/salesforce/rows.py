@@ -56,6 +56,21 @@ _LEAD_TO_ACCOUNT = {
 }
 
 
+def matching(
+    connection: sqlite3.Connection, sobject: SObject, field: Field, value: Any
+) -> list[int]:
+    """Return the numbers of the records, not deleted, with a value in an external id field."""
+    if field.type == "id":
+        return [value] if value else []
+    collation = "" if field.unique else " COLLATE NOCASE"
+    found = connection.execute(
+        f"SELECT Id FROM {sobject.name} WHERE {field.name} = ?{collation}"
+        " AND IsDeleted = 0 ORDER BY Id LIMIT 10",
+        (value,),
+    )
+    return [number for (number,) in found]
+
+
 class Rows:
     """The record rules on one open transaction.
 
@@ -130,13 +145,7 @@ class Rows:
 
     def matching(self, sobject: SObject, field: Field, value: Any) -> list[int]:
         """Return the numbers of the records, not deleted, with a value in an external id field."""
-        collation = "" if field.unique else " COLLATE NOCASE"
-        found = self._db.execute(
-            f"SELECT Id FROM {sobject.name} WHERE {field.name} = ?{collation}"
-            " AND IsDeleted = 0 ORDER BY Id LIMIT 10",
-            (value,),
-        )
-        return [number for (number,) in found]
+        return matching(self._db, sobject, field, value)
 
     def merge(self, sobject: SObject, winner: int, losers: Sequence[int]) -> None:
         """Merge up to two records into a third: the losers go, and name the winner as master.
@@ -269,7 +278,7 @@ class Rows:
             field = sobject[name]
             if not field.unique or value is None:
                 continue
-            for other in self.matching(sobject, field, value):
+            for other in matching(self._db, sobject, field, value):
                 if other != own:
                     raise SalesforceError(
                         "DUPLICATE_VALUE",

@@ -178,7 +178,7 @@ class Field:
         if self.type in {"reference", "id"}:
             return ids.make(self.refers_to, stored)
         if self.type == "datetime":
-            return _seconds_to_text(stored) + ".000+0000"
+            return seconds_to_text(stored) + ".000+0000"
         if self.type == "boolean":
             return bool(stored)
         return stored
@@ -188,7 +188,7 @@ class Field:
         if stored is None:
             return ""
         if self.type == "datetime":
-            return _seconds_to_text(stored) + ".000Z"
+            return seconds_to_text(stored) + ".000Z"
         if self.type == "boolean":
             return "true" if stored else "false"
         return str(self.to_json(stored))
@@ -232,7 +232,8 @@ def _read(type_name: str, value: str) -> Any:
 
 
 @lru_cache(maxsize=65536)
-def _seconds_to_text(seconds: int) -> str:
+def seconds_to_text(seconds: int) -> str:
+    """Return seconds since 1970 as an ISO datetime without a zone."""
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox.salesforce import ids
 from sandbox.salesforce.errors import SalesforceError, not_writable
-from sandbox.salesforce.rows import Rows, Values
+from sandbox.salesforce.rows import Rows, Values, matching
 from sandbox.salesforce.schema import (
     ACCOUNT,
     CONTACT,
@@ -275,6 +275,11 @@ class SalesforceStore:
             f" CROSS JOIN {sobject.name} AS record ON record.Id = page.value ORDER BY page.key",
             (json.dumps(list(numbers)),),
         )
+
+    def matching(self, sobject: SObject, field: Field, value: Any) -> Sequence[int]:
+        """Return the numbers of the records, not deleted, with a value in an external id field."""
+        with self._lock:
+            return matching(self._db, sobject, field, value)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

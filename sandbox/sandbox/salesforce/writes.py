@@ -1,0 +1,302 @@
+"""Changes that clients ask for: what single rows, Collections and Bulk share.
+
+A row is read into a `Change` first (a row that cannot be read carries its error), then a list of
+changes is applied in one transaction, each with an `Outcome` of its own.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from sandbox.salesforce import ids
+from sandbox.salesforce.errors import SalesforceError, not_writable
+from sandbox.salesforce.store import parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.salesforce.rows import Rows, Values
+    from sandbox.salesforce.schema import Field, SObject
+    from sandbox.salesforce.store import SalesforceStore
+
+Operation = Literal["insert", "update", "upsert", "delete"]
+
+# These say that a request makes no sense, so it fails as a whole; others refuse one row.
+REQUEST_ERRORS = frozenset({"INVALID_FIELD", "JSON_PARSER_ERROR"})
+
+NULL_CELL = "#N/A"
+
+
+class RowFaults(Protocol):
+    """What the API needs of the sandbox's faults."""
+
+    def row_error(self, side: Literal["salesforce"], object: str) -> tuple[str, str] | None:  # noqa: A002
+        """Return code and message with which the next row is to be refused, None for no fault."""
+        ...
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row's change.
+
+    Attributes:
+        sobject: The object.
+        operation: What to do.
+        number: The record that the row's id names; None where it names none.
+        key: The field that an upsert matches on, ``Id`` or an external id.
+        key_value: The row's value of it, None for blank.
+        values: Fields to write, in stored form.
+        error: Why the row cannot be read; the rest is then meaningless.
+    """
+
+    sobject: SObject
+    operation: Operation
+    number: int | None = None
+    key: Field | None = None
+    key_value: Any = None
+    values: Values = field(default_factory=dict)
+    error: SalesforceError | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a change: the record it went to, or the error.
+
+    ``matches`` are the records that share the external id of an upsert refused for that.
+    """
+
+    number: int | None
+    created: bool
+    error: SalesforceError | None
+    matches: tuple[int, ...] = ()
+
+
+class _AllOrNoneError(Exception):
+    """Undoes the transaction."""
+
+
+class Writer:
+    """Applies changes to the store, row by row, with the faults that were ordered."""
+
+    def __init__(self, store: SalesforceStore, faults: RowFaults) -> None:
+        self._store = store
+        self._faults = faults
+
+    def apply(self, changes: Sequence[Change], *, all_or_none: bool = False) -> list[Outcome]:
+        """Apply changes in order, in one transaction, and return an outcome for each.
+
+        Args:
+            changes: At most a few hundred, as they hold the database while they last.
+            all_or_none: Undo all of them where one is refused.
+        """
+        outcomes: list[Outcome] = []
+        with suppress(_AllOrNoneError), self._store.writing() as rows:
+            seen: set[Any] = set()
+            outcomes.extend(self._one(rows, change, seen) for change in changes)
+            if all_or_none and any(outcome.error for outcome in outcomes):
+                raise _AllOrNoneError
+        if all_or_none and any(outcome.error for outcome in outcomes):
+            undone = SalesforceError(
+                "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+                "Record rolled back because not all records were valid and the request was using "
+                "AllOrNone header",
+            )
+            return [each if each.error else Outcome(None, False, undone) for each in outcomes]
+        return outcomes
+
+    def _one(self, rows: Rows, change: Change, seen: set[Any]) -> Outcome:
+        try:
+            self._check(change, seen)
+            return _carry_out(rows, change)
+        except SalesforceError as error:
+            return Outcome(change.number, False, error)
+
+    def _check(self, change: Change, seen: set[Any]) -> None:
+        if change.error is not None:
+            raise change.error
+        _check_repeated(change, seen)
+        fault = self._faults.row_error("salesforce", change.sobject.name)
+        if fault is not None:
+            raise SalesforceError(*fault)
+
+
+def from_json(
+    sobject: SObject, operation: Operation, record: Mapping[str, Any], key: Field | None = None
+) -> Change:
+    """Read a change from a JSON record.
+
+    Args:
+        sobject: The object.
+        operation: What is to be done with it.
+        record: The client's fields; the record's id among them where there is one.
+        key: The field that an upsert matches on.
+
+    Raises:
+        SalesforceError: One of `REQUEST_ERRORS`. Errors of the row go into the change.
+    """
+    named: dict[str, Any] = {"id": None}
+    if key is not None:
+        named[key.name.lower()] = None
+    fields = {}
+    for name, value in record.items():
+        if name.lower() in named:
+            named[name.lower()] = value
+        else:
+            fields[name] = value
+    try:
+        return _change(
+            sobject,
+            operation,
+            key,
+            record_id=named["id"],
+            key_value=None if key is None else named[key.name.lower()],
+            values=parse_json(sobject, fields),
+        )
+    except SalesforceError as error:
+        if error.code in REQUEST_ERRORS:
+            raise
+        return Change(sobject, operation, error=error)
+
+
+def from_cells(
+    sobject: SObject,
+    operation: Operation,
+    fields: Sequence[Field],
+    cells: Sequence[str],
+    key: Field | None = None,
+) -> Change:
+    """Read a change from a row of a CSV upload; errors go into the change.
+
+    An empty cell leaves its field alone, ``#N/A`` clears it.
+    """
+    given = {
+        each.name: None if cell == NULL_CELL else cell
+        for each, cell in zip(fields, cells, strict=True)
+        if cell
+    }
+    try:
+        record_id = given.pop("Id", None)
+        key_value = None
+        if key is not None:
+            key_value = record_id if key.type == "id" else given.pop(key.name, None)
+        read_only = [name for name in given if sobject[name].read_only]
+        if read_only:
+            raise not_writable(read_only)
+        values = {name: _from_cell(sobject[name], cell) for name, cell in given.items()}
+        return _change(
+            sobject, operation, key, record_id=record_id, key_value=key_value, values=values
+        )
+    except SalesforceError as error:
+        return Change(sobject, operation, error=error)
+
+
+def upsert_key(sobject: SObject, name: str) -> Field:
+    """Return the field that an upsert names: ``Id`` or one that may identify records.
+
+    Raises:
+        SalesforceError: INVALID_FIELD.
+    """
+    field = sobject.find(name)
+    if field is None or not (field.type == "id" or field.id_lookup):
+        raise SalesforceError(
+            "INVALID_FIELD",
+            f"Provided external ID field does not exist or is not accessible: {name}",
+        )
+    return field
+
+
+def _change(
+    sobject: SObject,
+    operation: Operation,
+    key: Field | None,
+    *,
+    record_id: Any,
+    key_value: Any,
+    values: Values,
+) -> Change:
+    number = None
+    if record_id is not None:
+        if operation == "insert":
+            raise SalesforceError(
+                "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ("Id",)
+            )
+        number = sobject["Id"].reference(str(record_id))
+    if operation == "upsert" and key is not None:
+        if key.type == "id":
+            key_value = number
+        else:
+            key_value = None if key_value is None else key.from_json(key_value)
+            if key_value is None:
+                raise SalesforceError("MISSING_ARGUMENT", f"{key.name} not specified", (key.name,))
+    return Change(sobject, operation, number, key, key_value, values)
+
+
+def _from_cell(field: Field, cell: str | None) -> Any:
+    if cell is not None:
+        return field.from_text(cell)
+    return 0 if field.type == "boolean" else None
+
+
+def _carry_out(rows: Rows, change: Change) -> Outcome:
+    if change.operation == "upsert":
+        return _upsert(rows, change)
+    if change.operation == "insert":
+        return Outcome(rows.insert(change.sobject, change.values), True, None)
+    number = _named(change)
+    if change.operation == "update":
+        rows.update(change.sobject, number, change.values)
+    else:
+        rows.delete(change.sobject, number)
+    return Outcome(number, False, None)
+
+
+def _named(change: Change) -> int:
+    if change.number is None:
+        raise SalesforceError(
+            "MISSING_ARGUMENT", f"Id not specified in an {change.operation} call", ("Id",)
+        )
+    return change.number
+
+
+def _check_repeated(change: Change, seen: set[Any]) -> None:
+    """Refuse a second change of one record in the same set, as Salesforce does."""
+    if change.operation == "update" and change.number is not None:
+        mark: Any = change.number
+    elif change.operation == "upsert" and change.key_value is not None:
+        mark = change.key_value
+    else:
+        return
+    if mark in seen:
+        by_id = change.key is None or change.key.type == "id"
+        what = "id" if by_id else "external id"
+        shown = ids.make(change.sobject.name, mark) if by_id else mark
+        raise SalesforceError(
+            "DUPLICATE_VALUE",
+            f"Duplicate {what} specified: {shown}",
+            ("Id" if change.key is None else change.key.name,),
+        )
+    seen.add(mark)
+
+
+def _upsert(rows: Rows, change: Change) -> Outcome:
+    sobject, key = change.sobject, change.key
+    if key is None:
+        raise ValueError("an upsert needs the field to match on")
+    found = rows.matching(sobject, key, change.key_value)
+    values = change.values
+    if key.type != "id":
+        values = {**values, key.name: change.key_value}
+    if len(found) > 1:
+        shown = ", ".join(ids.make(sobject.name, number) for number in found)
+        error = SalesforceError(
+            "DUPLICATE_EXTERNAL_ID",
+            f"{key.name}: more than one record found for external id field: [{shown}]",
+            (key.name,),
+        )
+        return Outcome(None, False, error, tuple(found))
+    if not found:
+        return Outcome(rows.insert(sobject, values), True, None)
+    rows.update(sobject, found[0], values)
+    return Outcome(found[0], False, None)
