@@ -40,7 +40,7 @@ def history(ledger: Ledger, limit: int, as_json: bool) -> None:
 
     Example: contact-sync history --limit 3
     """
-    runs = ledger.history(limit)
+    runs = ledger.runs.history(limit)
     if as_json:
         click.echo(json.dumps([run._asdict() for run in runs], indent=2))
         return

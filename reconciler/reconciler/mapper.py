@@ -128,7 +128,7 @@ class Reconciler(InlineMapper):
         return []
 
     @classmethod
-    def invoke(
+    def invoke(  # type: ignore[override]
         cls,
         *,
         about: bool = False,
@@ -157,7 +157,7 @@ class Reconciler(InlineMapper):
         except BrokenPipeError:
             cls.logger.error("the target has stopped reading; run the job again once it works")  # noqa: TRY400
             # Python flushes standard output once more at exit.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             sys.exit(1)
 
     def _handle_termination(self, signum: int, frame: object) -> NoReturn:  # noqa: ARG002

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconciler.model import PHONEIQ, SALESFORCE, Side
 from reconciler.settings import SharedPhone
@@ -71,80 +71,84 @@ def pair_by_phone(
         objects: The Salesforce objects in order of preference.
         shared_phone: Whether one number may stand for several records of a side.
     """
-    rank = {name: position for position, name in enumerate(objects)}
+    decider = _Decider(holders, objects, shared_phone)
+    ordered = sorted(group, key=decider.seniority)
+    pairs: list[tuple[int, int]] = []
+    while found := _combinations(filter(decider.is_free, ordered)):
+        for salesforce, phoneiq in sorted(found, key=decider.preference):
+            if decider.is_free(salesforce) and decider.is_free(phoneiq):
+                pairs.append((salesforce.row, phoneiq.row))
+                decider.pair(salesforce, phoneiq)
+    return Pairing(pairs, decider.leave(ordered))
 
-    def seniority(record: Candidate) -> tuple[bool, int, str, str]:
+
+class _Decider:
+    """Knows the order of preference, and whose number is taken."""
+
+    def __init__(
+        self,
+        holders: Mapping[tuple[Side, str], int],
+        objects: Sequence[str],
+        shared_phone: SharedPhone,
+    ) -> None:
+        self._taken = dict(holders)
+        self._rank = {name: position for position, name in enumerate(objects)}
+        self._shared_phone = shared_phone
+        self._paired: set[int] = set()
+
+    def seniority(self, record: Candidate) -> tuple[bool, int, str, str]:
+        """Sorts the record first that would be chosen on its own."""
         return (
             not record.takes_part,
-            rank.get(record.object, len(rank)),
+            self._rank.get(record.object, len(self._rank)),
             record.created_at,
             record.id,
         )
 
-    group = sorted(group, key=seniority)
-    taken = dict(holders)
-    duplicates: dict[int, int] = {}
-    pairs: list[tuple[int, int]] = []
-    paired: set[int] = set()
-
-    def holder_of(record: Candidate) -> int | None:
-        if shared_phone == "allow":
-            return None
-        return next(
-            (
-                taken[record.side, number]
-                for number in record.numbers
-                if (record.side, number) in taken
-            ),
-            None,
+    def preference(self, combination: tuple[Candidate, Candidate]) -> tuple[Any, ...]:
+        """Sorts the better combination of a Salesforce record and a contact first."""
+        salesforce, phoneiq = combination
+        shared = len(set(salesforce.numbers).intersection(phoneiq.numbers))
+        return (
+            not (salesforce.takes_part and phoneiq.takes_part),
+            -shared,
+            not salesforce.name or salesforce.name != phoneiq.name,
+            self.seniority(salesforce),
+            self.seniority(phoneiq),
         )
 
-    def is_free(record: Candidate) -> bool:
-        return record.row not in paired and holder_of(record) is None
+    def is_free(self, record: Candidate) -> bool:
+        """Whether a record may still be paired."""
+        return record.row not in self._paired and self._holder(record) is None
 
-    def take(record: Candidate) -> None:
+    def pair(self, *records: Candidate) -> None:
+        """Note that records are paired, and hold their numbers."""
+        for record in records:
+            self._paired.add(record.row)
+            self._take(record)
+
+    def leave(self, ordered: Iterable[Candidate]) -> dict[int, int]:
+        """Among those without a pair, the first holds the number; who is behind, and whom."""
+        behind: dict[int, int] = {}
+        for record in ordered:
+            if record.row in self._paired:
+                continue
+            holder = self._holder(record)
+            if holder is not None:
+                behind[record.row] = holder
+            elif record.takes_part:
+                self._take(record)
+        return behind
+
+    def _holder(self, record: Candidate) -> int | None:
+        if self._shared_phone == "allow":
+            return None
+        keys = ((record.side, number) for number in record.numbers)
+        return next((self._taken[key] for key in keys if key in self._taken), None)
+
+    def _take(self, record: Candidate) -> None:
         for number in record.numbers:
-            taken.setdefault((record.side, number), record.row)
-
-    while found := _combinations([record for record in group if is_free(record)]):
-        for _, salesforce, phoneiq in sorted(
-            (_preference(one, two, seniority(one), seniority(two)), one, two) for one, two in found
-        ):
-            if is_free(salesforce) and is_free(phoneiq):
-                pairs.append((salesforce.row, phoneiq.row))
-                for record in (salesforce, phoneiq):
-                    paired.add(record.row)
-                    take(record)
-    for record in group:
-        if record.row in paired:
-            continue
-        holder = holder_of(record)
-        if holder is not None:
-            duplicates[record.row] = holder
-        elif record.takes_part:
-            take(record)
-    return Pairing(pairs, duplicates)
-
-
-def _preference(
-    salesforce: Candidate,
-    phoneiq: Candidate,
-    salesforce_seniority: tuple[bool, int, str, str],
-    phoneiq_seniority: tuple[bool, int, str, str],
-) -> tuple[bool, int, bool, tuple[int, str, str], tuple[int, str, str]]:
-    """Sorts the better combination first."""
-    shared = len(set(salesforce.numbers).intersection(phoneiq.numbers))
-    return (
-        not (salesforce.takes_part and phoneiq.takes_part),
-        -shared,
-        not _same_name(salesforce, phoneiq),
-        salesforce_seniority[1:],
-        phoneiq_seniority[1:],
-    )
-
-
-def _same_name(one: Candidate, two: Candidate) -> bool:
-    return bool(one.name) and one.name == two.name
+            self._taken.setdefault((record.side, number), record.row)
 
 
 def _combinations(group: Iterable[Candidate]) -> set[tuple[Candidate, Candidate]]:

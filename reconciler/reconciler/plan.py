@@ -14,7 +14,7 @@ import msgspec
 
 from reconciler.errors import DeleteGuardError
 from reconciler.ledger import Ledger
-from reconciler.ledger.ledger import FieldSkip, OpenPair, OpenWrite, Outcome, Shown
+from reconciler.ledger.plans import FieldSkip, OpenPair, OpenWrite, Outcome, Shown
 from reconciler.mapping.exchange import Exchange, Held
 from reconciler.mapping.fields import MATCHING_PHONES
 from reconciler.mapping.phones import INVALID
@@ -63,18 +63,18 @@ class Planner:
         self._side = side
         self._run = run
         self._summary = summary
-        lengths = _max_lengths(ledger.schemas(PHONEIQ).get("contacts", {}))
+        lengths = _max_lengths(ledger.observations.schemas(PHONEIQ).get("contacts", {}))
         self._exchanges: dict[str, Exchange] = {
             name: Exchange(name, settings, lengths) for name in settings.objects
         }
         self._nothing = Exchange("", settings, lengths)
-        self._observed = ledger.complete_runs()
+        self._observed = ledger.runs.complete()
 
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
-        self._ledger.follow_successors()
-        self._summary.paired += self._ledger.pair_by_reference(self._run)
-        for groups, holders in self._ledger.groups_by_phone():
+        self._ledger.pairs.follow_successors()
+        self._summary.paired += self._ledger.pairs.by_reference(self._run)
+        for groups, holders in self._ledger.pairs.groups_by_phone():
             made: list[tuple[int, int]] = []
             duplicates: dict[int, int] = {}
             for group in groups:
@@ -86,7 +86,7 @@ class Planner:
                 )
                 made += found.pairs
                 duplicates |= found.duplicates
-            self._ledger.store_pairing(made, duplicates, self._run)
+            self._ledger.pairs.store(made, duplicates, self._run)
             self._summary.paired += len(made)
 
     def writes(self) -> Iterator[list[Write]]:
@@ -96,18 +96,18 @@ class Planner:
             DeleteGuardError: The plan would delete too much; nothing was handed out.
         """
         self._guard_deletions()
-        for pairs in self._ledger.open_pairs():
+        for pairs in self._ledger.plans.open_pairs():
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
-            open_writes = self._ledger.open_writes(rows)
+            open_writes = self._ledger.plans.open_writes(rows)
             yield self._commit([self._plan_pair(pair, open_writes) for pair in pairs])
-        for alone in self._ledger.open_alone(other(self._side)):
-            open_writes = self._ledger.open_writes([record.row for record in alone])
+        for alone in self._ledger.plans.open_alone(other(self._side)):
+            open_writes = self._ledger.plans.open_writes([record.row for record in alone])
             yield self._commit(
                 [self._plan_create(one, open_writes.get((one.row, self._side))) for one in alone]
             )
 
     def _commit(self, planned: list[tuple[Outcome, Write | None]]) -> list[Write]:
-        self._ledger.store_outcomes([one for one, _ in planned], self._side, self._run)
+        self._ledger.plans.store([one for one, _ in planned], self._side, self._run)
         for one, _ in planned:
             self._summary.confirmed += len(one.confirmed)
             self._summary.conflicts.update(resolution for _, resolution, _, _ in one.conflicts)
@@ -241,7 +241,7 @@ class Planner:
     def _guard_deletions(self) -> None:
         if self._settings.on_delete == "keep":
             return
-        deletions, total = self._ledger.count_halved_pairs(), self._ledger.count_pairs()
+        deletions, total = self._ledger.pairs.count_halved(), self._ledger.pairs.count()
         if deletions * 100 > total * self._settings.max_delete_percent:
             raise DeleteGuardError(
                 f"the plan deletes {deletions:,} of {total:,} pairs, more than "

@@ -68,8 +68,8 @@ class Run:
                 f"since {time.strftime('%Y-%m-%d %H:%M:%S')}"
             )
             self._stack.enter_context(self._ledger.lease(holder))
-            self._before = self._ledger.latest_run()
-            self._run = self._ledger.begin_run(self.settings.mode)
+            self._before = self._ledger.runs.latest()
+            self._run = self._ledger.runs.begin(self.settings.mode)
             self._heed_changed_settings()
             self._stack = self._stack.pop_all()
         return self
@@ -83,10 +83,10 @@ class Run:
         with self._stack:
             self._count()
             if error is None:
-                self._ledger.finish_run(self._run, self.summary.as_dict())
+                self._ledger.runs.finish(self._run, self.summary.as_dict())
             else:
                 said = str(error) if isinstance(error, ReconcilerError) else repr(kind)
-                self._ledger.finish_run(self._run, self.summary.as_dict(), said)
+                self._ledger.runs.finish(self._run, self.summary.as_dict(), said)
         logger.info("%s", self.summary.as_line())
         logger.info("%s", msgspec.json.encode({"run": self._run} | self.summary.as_dict()).decode())
 
@@ -146,7 +146,7 @@ class Run:
         else:
             for name in self.settings.objects:
                 self.settings.check_fields(PHONEIQ, name, schema.get("properties", {}))
-        self._ledger.store_schema(self.settings.reads, stream, schema)
+        self._ledger.observations.store_schema(self.settings.reads, stream, schema)
 
     def observe(self, stream: str, record: Mapping[str, Any]) -> bool:
         """Take a record.
@@ -170,7 +170,7 @@ class Run:
 
     def commit(self) -> None:
         """Commit what was taken."""
-        self.summary.changed += self._ledger.store(self._buffer, self._run)
+        self.summary.changed += self._ledger.observations.store(self._buffer, self._run)
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()
@@ -190,7 +190,7 @@ class Run:
                     f"the extract has no stream '{stream}', which setting 'objects' asks for; "
                     f"add '{stream}.*' to the tap's select, or take it out of 'objects'"
                 )
-        self._ledger.mark_complete(self.settings.reads, self._run)
+        self._ledger.runs.mark_complete(self.settings.reads, self._run)
 
     def _check_record(self, stream: str, record: Mapping[str, Any]) -> None:
         missing = sorted(_NEEDED[stream].difference(record))
@@ -224,7 +224,7 @@ class Run:
         side = self.settings.writes
         if side is None:
             return
-        observed = self._ledger.complete_runs()
+        observed = self._ledger.runs.complete()
         if len(observed) < 2:
             unseen: Side = other(self.settings.reads)
             logger.warning(
@@ -236,28 +236,28 @@ class Run:
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
         yield from planner.writes()
-        self.summary.unconfirmed = self._ledger.count_unconfirmed(side)
+        self.summary.unconfirmed = self._ledger.plans.count_unconfirmed(side)
 
     def schema_of(self, side: Side, stream: str) -> dict[str, Any]:
         """The JSON Schema of a stream as its side's tap gave it."""
-        return self._ledger.schemas(side).get(stream, {"properties": {}})
+        return self._ledger.observations.schemas(side).get(stream, {"properties": {}})
 
     def _count(self) -> None:
-        self.summary.skipped = self._ledger.count_skips(self.settings.reads)
+        self.summary.skipped = self._ledger.plans.count_skips(self.settings.reads)
         self.summary.seconds = time.monotonic() - self._started
 
     def _heed_changed_settings(self) -> None:
         """Read every record again with the settings of now, and plan all of them again."""
-        before = self._ledger.fingerprint()
+        before = self._ledger.observations.fingerprint()
         if before == self.settings.fingerprint:
             return
         if before is not None:
             logger.info("the settings have changed: every pair is planned again")
             for side in (SALESFORCE, PHONEIQ):
                 observer = Observer(side, self.settings)
-                for records in self._ledger.bodies(side):
-                    self._ledger.store(
+                for records in self._ledger.observations.bodies(side):
+                    self._ledger.observations.store(
                         [observer.read(name, record) for name, record in records], self._run
                     )
-            self._ledger.reopen_all()
-        self._ledger.store_fingerprint(self.settings.fingerprint)
+            self._ledger.observations.reopen_all()
+        self._ledger.observations.store_fingerprint(self.settings.fingerprint)

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import uuid
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
@@ -102,16 +103,14 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(_HEARTBEAT):
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(
-                        update(lease)
-                        .where(lease.c.token == self._token)
-                        .values(expires_at=time.time() + LIFETIME)
-                    )
-            except OperationalError:
-                # The run itself is writing, and renews the lease with what it commits.
-                continue
+            # Where the database is busy, the run itself is writing, and renews the lease with
+            # what it commits.
+            with suppress(OperationalError), self._engine.begin() as connection:
+                connection.execute(
+                    update(lease)
+                    .where(lease.c.token == self._token)
+                    .values(expires_at=time.time() + LIFETIME)
+                )
 
 
 def _is_alive(pid: int) -> bool:

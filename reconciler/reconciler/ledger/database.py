@@ -1,0 +1,132 @@
+"""One open database: its engine, its identity, its lease and its transactions."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from reconciler.errors import LeaseHeldError, LedgerError
+from reconciler.ledger.lease import Lease
+from reconciler.ledger.tables import SCHEMA_VERSION, meta, metadata
+
+
+class Database:
+    """An open ledger database.
+
+    Args:
+        url: SQLAlchemy URL. A missing SQLite file is made, readable by its owner only.
+
+    Raises:
+        LedgerError: It cannot be opened, or a newer version made it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._writer = self._engine.execution_options(writes=True)
+        self._lease: Lease | None = None
+        try:
+            with self._writer.begin() as connection:
+                meta.create(connection, checkfirst=True)
+                self.id = _identify(connection)
+                metadata.create_all(connection)
+        except DatabaseError as error:
+            raise LedgerError(f"the ledger cannot be opened: {error.orig}") from None
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def lease(self, holder: str) -> Iterator[None]:
+        """Hold the ledger for one run.
+
+        Args:
+            holder: Who holds it, for people to read.
+
+        Raises:
+            LeaseHeldError: Another run holds it.
+        """
+        try:
+            with Lease(self._writer, holder) as self._lease:
+                yield
+        except IntegrityError as error:
+            # Two runs took a free lease in the same moment; the other one was first.
+            raise LeaseHeldError("another run has just started on this ledger") from error
+        finally:
+            self._lease = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Write, as long as this run holds the lease.
+
+        Raises:
+            LeaseHeldError: Another run took the lease over; nothing is committed.
+        """
+        with self._writer.begin() as connection:
+            if self._lease is not None:
+                self._lease.assert_held(connection)
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read, as of one moment."""
+        with self._engine.connect() as connection:
+            yield connection
+
+
+def _identify(connection: Connection) -> str:
+    values = {row.key: row.value for row in connection.execute(select(meta))}
+    if "ledger_id" not in values:
+        values = {"ledger_id": uuid.uuid4().hex, "schema_version": str(SCHEMA_VERSION)}
+        connection.execute(
+            insert(meta), [{"key": key, "value": value} for key, value in values.items()]
+        )
+    if int(values["schema_version"]) != SCHEMA_VERSION:
+        raise LedgerError(
+            f"the ledger has schema version {values['schema_version']}, this reconciler knows "
+            f"{SCHEMA_VERSION}: install the newer reconciler that made it"
+        )
+    return str(values["ledger_id"])
+
+
+def _engine(url: str) -> Engine:
+    """An engine whose connections wait for each other, on a file of the owner's own."""
+    path = Path(make_url(url).database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LedgerError(f"the ledger cannot be opened: {error}") from None
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # SQLAlchemy says BEGIN itself: the driver's own would leave reads outside.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "busy_timeout = 30000",
+            "cache_size = -65536",
+            "temp_store = FILE",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that will write takes its turn at once: one that has read before it
+        # writes fails where another has written in between.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,294 @@
+"""Observations: what each side showed last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+
+from reconciler.ledger.database import Database
+from reconciler.ledger.rows import CHUNK, from_json, parts, reopen_sharers, to_json
+from reconciler.ledger.tables import (
+    field_skips,
+    layouts,
+    meta,
+    observations,
+    phone_numbers,
+    records,
+    streams,
+)
+from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side
+
+
+class Layouts:
+    """The sets of fields that records were delivered with.
+
+    Args:
+        database: The open ledger database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._numbers: dict[tuple[str, ...], int] = {}
+        self._fields: dict[int, tuple[str, ...]] = {}
+        with database.reading() as connection:
+            for layout, fields in connection.execute(select(layouts.c.layout, layouts.c.fields)):
+                self._know(layout, tuple(from_json(fields)))
+
+    def number(self, connection: Connection, item: Observation) -> int:
+        """The number of an observation's layout; a new one is stored."""
+        fields = tuple(item.fields)
+        layout = self._numbers.get(fields)
+        if layout is None:
+            layout = len(self._numbers) + 1
+            connection.execute(insert(layouts).values(layout=layout, fields=to_json(fields)))
+            self._know(layout, fields)
+        return layout
+
+    def fields(self, layout: int, body: str) -> dict[str, Any]:
+        """Value by field of a stored observation."""
+        return dict(zip(self._fields[layout], from_json(body), strict=True))
+
+    def _know(self, layout: int, fields: tuple[str, ...]) -> None:
+        self._numbers[fields] = layout
+        self._fields[layout] = fields
+
+
+class Observations:
+    """The observations of both sides.
+
+    Args:
+        database: The open ledger database.
+        layouts: The ledger's layouts.
+    """
+
+    def __init__(self, database: Database, layouts: Layouts) -> None:
+        self._database = database
+        self._layouts = layouts
+        with database.reading() as connection:
+            self._next_row = 1 + (connection.scalar(select(func.max(records.c.row))) or 0)
+
+    def store(self, seen: Sequence[Observation], run: int) -> int:
+        """Commit observations of one side; what did not change is left as it is.
+
+        Args:
+            seen: Observations in the order of their arrival; a later one of a record wins.
+            run: The run that observed them.
+
+        Returns:
+            How many are new or changed.
+        """
+        if not seen:
+            return 0
+        newest = {item.id: item for item in seen}
+        side = seen[0].side
+        with self._database.transaction() as connection:
+            known = self._known(connection, side, list(newest))
+            fresh: list[tuple[int, Observation]] = []
+            changed: list[tuple[int, Observation]] = []
+            numbers_changed: list[tuple[int, Observation]] = []
+            for item in newest.values():
+                before = known.get(item.id)
+                if before is None:
+                    fresh.append((self._next_row, item))
+                    self._next_row += 1
+                    continue
+                row, layout, body, numbers, skip, deleted, reference = before
+                now = (
+                    self._layouts.number(connection, item),
+                    _body(item),
+                    to_json(item.numbers),
+                    item.skip,
+                    item.deleted,
+                    item.reference,
+                )
+                if now == (layout, body, numbers, skip, deleted, reference):
+                    continue
+                changed.append((row, item))
+                if numbers != now[2] or deleted != item.deleted or skip != item.skip:
+                    numbers_changed.append((row, item))
+            self._insert(connection, fresh, run)
+            self._update(connection, changed, run)
+            self._change_numbers(connection, numbers_changed)
+            return len(fresh) + len(changed)
+
+    def _known(
+        self, connection: Connection, side: Side, ids: list[str]
+    ) -> dict[str, tuple[int, int, str, str, str | None, bool, str | None]]:
+        statement = (
+            select(
+                records.c.id,
+                records.c.row,
+                observations.c.layout,
+                observations.c.body,
+                observations.c.numbers,
+                # A contact's skip says that it was not created; it is not of the record's own.
+                records.c.skip if side == SALESFORCE else literal(None),
+                records.c.deleted,
+                records.c.reference,
+            )
+            .join_from(records, observations, observations.c.row == records.c.row)
+            .where(records.c.side == side)
+        )
+        known: dict[str, tuple[int, int, str, str, str | None, bool, str | None]] = {}
+        for part in parts(ids):
+            for row in connection.execute(statement.where(records.c.id.in_(part))):
+                known[row[0]] = tuple(row[1:])
+        return known
+
+    def _insert(
+        self, connection: Connection, fresh: list[tuple[int, Observation]], run: int
+    ) -> None:
+        if not fresh:
+            return
+        connection.execute(insert(records), [_record(row, item) for row, item in fresh])
+        connection.execute(
+            insert(observations),
+            [
+                {
+                    "row": row,
+                    "layout": self._layouts.number(connection, item),
+                    "body": _body(item),
+                    "numbers": to_json(item.numbers),
+                    "run": run,
+                }
+                for row, item in fresh
+            ],
+        )
+        numbers = [
+            {"number": number, "row": row} for row, item in fresh for number in item.match_numbers
+        ]
+        if numbers:
+            connection.execute(insert(phone_numbers), numbers)
+
+    def _update(
+        self, connection: Connection, changed: list[tuple[int, Observation]], run: int
+    ) -> None:
+        if not changed:
+            return
+        names = [name for name in _record(*changed[0]) if name not in {"row", "side", "id", "pair"}]
+        connection.execute(
+            update(records)
+            .where(records.c.row == bindparam("at"))
+            .values({name: bindparam(f"new_{name}") for name in names}),
+            [
+                {"at": row} | {f"new_{name}": value for name, value in _record(row, item).items()}
+                for row, item in changed
+            ],
+        )
+        connection.execute(
+            update(observations)
+            .where(observations.c.row == bindparam("at"))
+            .values(
+                layout=bindparam("new_layout"),
+                body=bindparam("new_body"),
+                numbers=bindparam("new_numbers"),
+                run=run,
+            ),
+            [
+                {
+                    "at": row,
+                    "new_layout": self._layouts.number(connection, item),
+                    "new_body": _body(item),
+                    "new_numbers": to_json(item.numbers),
+                }
+                for row, item in changed
+            ],
+        )
+
+    def _change_numbers(
+        self, connection: Connection, changed: list[tuple[int, Observation]]
+    ) -> None:
+        """Replace numbers; whoever shared an old one may now take its place."""
+        if not changed:
+            return
+        rows = [row for row, _ in changed]
+        reopen_sharers(connection, rows)
+        for part in parts(rows):
+            connection.execute(delete(phone_numbers).where(phone_numbers.c.row.in_(part)))
+        numbers = [
+            {"number": number, "row": row} for row, item in changed for number in item.match_numbers
+        ]
+        if numbers:
+            connection.execute(insert(phone_numbers), numbers)
+
+    def store_schema(self, side: Side, stream: str, schema: Mapping[str, Any]) -> None:
+        """Keep the JSON Schema of a side's stream."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                delete(streams).where(streams.c.side == side, streams.c.stream == stream)
+            )
+            connection.execute(
+                insert(streams).values(side=side, stream=stream, schema=to_json(schema))
+            )
+
+    def schemas(self, side: Side) -> dict[str, dict[str, Any]]:
+        """The JSON Schema of each stream of a side that was ever extracted."""
+        with self._database.reading() as connection:
+            return {
+                row.stream: from_json(row.schema)
+                for row in connection.execute(select(streams).where(streams.c.side == side))
+            }
+
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the settings that the ledger was last planned with."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(meta.c.value).where(meta.c.key == "fingerprint"))
+
+    def store_fingerprint(self, fingerprint: str) -> None:
+        """Record the settings that the ledger is planned with from now on."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(meta).where(meta.c.key == "fingerprint"))
+            connection.execute(insert(meta).values(key="fingerprint", value=fingerprint))
+
+    def bodies(self, side: Side) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+        """Object and fields of every record of a side, in chunks."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    select(
+                        records.c.row,
+                        records.c.object,
+                        observations.c.layout,
+                        observations.c.body,
+                    )
+                    .join_from(records, observations, observations.c.row == records.c.row)
+                    .where(records.c.side == side, records.c.row > after)
+                    .order_by(records.c.row)
+                    .limit(CHUNK)
+                ).all()
+            if not rows:
+                return
+            after = rows[-1].row
+            yield [(row.object, self._layouts.fields(row.layout, row.body)) for row in rows]
+
+    def reopen_all(self) -> None:
+        """Plan every record again."""
+        with self._database.transaction() as connection:
+            connection.execute(update(records).values(settled=False, duplicate_of=None))
+            # A contact's skip says why it was not created, under the settings of before.
+            connection.execute(update(records).where(records.c.side == PHONEIQ).values(skip=None))
+            connection.execute(delete(field_skips))
+
+
+def _record(row: int, item: Observation) -> dict[str, Any]:
+    return {
+        "row": row,
+        "side": item.side,
+        "id": item.id,
+        "object": item.object,
+        "name": item.name,
+        "reference": item.reference,
+        "successor": item.successor,
+        "created_at": item.created_at,
+        "deleted": item.deleted,
+        "skip": item.skip,
+        "duplicate_of": None,
+        "released": False,
+        "settled": False,
+    }
+
+
+def _body(item: Observation) -> str:
+    return to_json(list(item.fields.values()))

@@ -1,0 +1,436 @@
+"""What planning reads, and what it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, case, delete, false, func, insert, select, update
+
+from reconciler.ledger.database import Database
+from reconciler.ledger.observations import Layouts
+from reconciler.ledger.rows import CHUNK, dissolve, from_json, parts, set_records, to_json
+from reconciler.ledger.tables import (
+    conflicts,
+    field_skips,
+    observations,
+    pairs,
+    records,
+    writes,
+)
+from reconciler.model import Action, Side, SkipReason
+
+
+class Shown(NamedTuple):
+    """A record as the ledger holds it.
+
+    Attributes:
+        row: Its row.
+        id: Its id on its side.
+        object: Its Salesforce object.
+        reference: The id of the other side's record that it names.
+        deleted: Whether it is a tombstone.
+        skip: Why it takes no part, or None.
+        fields: Value by field as delivered.
+        numbers: Canonical number by phone field.
+    """
+
+    row: int
+    id: str
+    object: str
+    reference: str | None
+    deleted: bool
+    skip: SkipReason | None
+    fields: dict[str, Any]
+    numbers: dict[str, str]
+
+
+class OpenPair(NamedTuple):
+    """A pair that may need a write.
+
+    Attributes:
+        pair: Its number.
+        baseline: Canonical value by mapping key.
+        salesforce: Its Salesforce record.
+        phoneiq: Its PhoneIQ contact.
+    """
+
+    pair: int
+    baseline: dict[str, Any]
+    salesforce: Shown
+    phoneiq: Shown
+
+
+class OpenWrite(NamedTuple):
+    """A write that its side's tap has not shown yet.
+
+    Attributes:
+        write: Its number in the journal.
+        action: What was to happen.
+        changes: JSON of the changes; None for a create.
+        run: The run that emitted it last.
+        tries: How often it was emitted.
+    """
+
+    write: int
+    action: Action
+    changes: str | None
+    run: int
+    tries: int
+
+
+class FieldSkip(NamedTuple):
+    """A field that is left out of a write.
+
+    Attributes:
+        source_row: The record that has the value.
+        field: The field that does not get it.
+        reason: Why.
+    """
+
+    source_row: int
+    field: str
+    reason: SkipReason
+
+
+class Outcome(NamedTuple):
+    """What planning one pair or one record without a pair came to.
+
+    Attributes:
+        rows: The rows that it is about.
+        source_row: The record that a write's values come from.
+        settled: Whether nothing is left to do.
+        pair: The pair's number, or None.
+        baseline: The new baseline, or None where it did not move.
+        emitted: Action and JSON of the changes of a write that goes out now, or None.
+        skip: Why a record without a pair is not created, or None.
+        field_skips: Fields that are left out of writes, and why.
+        conflicts: (field, resolution, Salesforce value, PhoneIQ value) of each one decided now.
+        confirmed: Journal numbers of the writes that have arrived.
+        dissolved: Whether the pair ends, since a record of it was deleted.
+        released: Whether the record that is left is not to be created again.
+    """
+
+    rows: tuple[int, ...]
+    source_row: int
+    settled: bool
+    pair: int | None = None
+    baseline: dict[str, Any] | None = None
+    emitted: tuple[Action, str | None] | None = None
+    skip: SkipReason | None = None
+    field_skips: Sequence[FieldSkip] = ()
+    conflicts: Sequence[tuple[str, str, Any, Any]] = ()
+    confirmed: Sequence[int] = ()
+    dissolved: bool = False
+    released: bool = False
+
+
+class Plans:
+    """Open pairs and records, and the journal of writes.
+
+    Args:
+        database: The open ledger database.
+        layouts: The ledger's layouts.
+    """
+
+    def __init__(self, database: Database, layouts: Layouts) -> None:
+        self._database = database
+        self._layouts = layouts
+
+    def open_pairs(self) -> Iterator[list[OpenPair]]:
+        """The pairs that may need a write, in the order of their numbers, in chunks."""
+        after = 0
+        while True:
+            chunk = self._open_pairs(after)
+            if not chunk:
+                return
+            after = chunk[-1].pair
+            yield chunk
+
+    def _open_pairs(self, after: int) -> list[OpenPair]:
+        numbers = (
+            select(records.c.pair)
+            .where(
+                records.c.settled == false(),
+                records.c.pair.is_not(None),
+                records.c.pair > after,
+            )
+            .distinct()
+            .order_by(records.c.pair)
+            .limit(CHUNK)
+        )
+        with self._database.reading() as connection:
+            halves = [
+                connection.execute(
+                    select(pairs.c.pair, pairs.c.baseline, *_shown_columns())
+                    .join(records, records.c.row == column)
+                    .join(observations, observations.c.row == column)
+                    .where(pairs.c.pair.in_(numbers))
+                    .order_by(pairs.c.pair)
+                ).all()
+                for column in (pairs.c.salesforce_row, pairs.c.phoneiq_row)
+            ]
+        return [
+            OpenPair(
+                one[0],
+                from_json(one[1]) if one[1] else {},
+                self._shown(one[2:]),
+                self._shown(two[2:]),
+            )
+            for one, two in zip(*halves, strict=True)
+        ]
+
+    def open_alone(self, side: Side) -> Iterator[list[Shown]]:
+        """A side's open records without a pair that may be created across, in chunks."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    select(*_shown_columns())
+                    .join_from(records, observations, observations.c.row == records.c.row)
+                    .where(
+                        records.c.settled == false(),
+                        records.c.pair.is_(None),
+                        records.c.side == side,
+                        records.c.row > after,
+                        records.c.deleted.is_(False),
+                        records.c.released.is_(False),
+                    )
+                    .order_by(records.c.row)
+                    .limit(CHUNK)
+                ).all()
+            if not rows:
+                return
+            after = rows[-1].row
+            yield [self._shown(row) for row in rows]
+
+    def open_writes(self, rows: Sequence[int]) -> dict[tuple[int, Side], OpenWrite]:
+        """The writes from these rows that have not been shown yet, by (source row, side)."""
+        found: dict[tuple[int, Side], OpenWrite] = {}
+        with self._database.reading() as connection:
+            for part in parts(rows):
+                for row in connection.execute(
+                    select(writes).where(
+                        writes.c.source_row.in_(part), writes.c.confirmed_run.is_(None)
+                    )
+                ):
+                    found[row.source_row, row.side] = OpenWrite(
+                        row.write, row.action, row.changes, row.run, row.tries
+                    )
+        return found
+
+    def store(self, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
+        """Commit what planning came to, before its writes are emitted.
+
+        Args:
+            outcomes: One for each pair or record that was planned.
+            side: The side that is written to.
+            run: The run that planned.
+        """
+        with self._database.transaction() as connection:
+            baselines = [
+                {"at": one.pair, "new": to_json(one.baseline)}
+                for one in outcomes
+                if one.baseline is not None
+            ]
+            if baselines:
+                connection.execute(
+                    update(pairs)
+                    .where(pairs.c.pair == bindparam("at"))
+                    .values(baseline=bindparam("new")),
+                    baselines,
+                )
+            self._confirm(connection, [write for one in outcomes for write in one.confirmed], run)
+            self._journal(connection, outcomes, side, run)
+            self._store_skips(connection, outcomes)
+            found = [
+                {
+                    "run": run,
+                    "pair": one.pair,
+                    "field": field,
+                    "resolution": resolution,
+                    "salesforce": to_json(salesforce),
+                    "phoneiq": to_json(phoneiq),
+                }
+                for one in outcomes
+                for field, resolution, salesforce, phoneiq in one.conflicts
+            ]
+            if found:
+                connection.execute(insert(conflicts), found)
+            set_records(
+                connection,
+                [row for one in outcomes if one.settled for row in one.rows],
+                settled=True,
+            )
+            for one in outcomes:
+                if one.dissolved and one.pair is not None:
+                    dissolve(connection, one.pair, released=one.released)
+
+    @staticmethod
+    def _confirm(connection: Connection, arrived: list[int], run: int) -> None:
+        for part in parts(arrived):
+            connection.execute(
+                update(writes).where(writes.c.write.in_(part)).values(confirmed_run=run)
+            )
+
+    @staticmethod
+    def _journal(connection: Connection, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
+        emitted = [
+            {
+                "source": one.source_row,
+                "side": side,
+                "action": one.emitted[0],
+                "changes": one.emitted[1],
+                "run": run,
+            }
+            for one in outcomes
+            if one.emitted is not None
+        ]
+        if not emitted:
+            return
+        again = {
+            row[0]
+            for part in parts([item["source"] for item in emitted])
+            for row in connection.execute(
+                select(writes.c.source_row).where(
+                    writes.c.source_row.in_(part),
+                    writes.c.side == side,
+                    writes.c.confirmed_run.is_(None),
+                )
+            )
+        }
+        repeated = [item for item in emitted if item["source"] in again]
+        if repeated:
+            connection.execute(
+                update(writes)
+                .where(
+                    writes.c.source_row == bindparam("source"),
+                    writes.c.side == side,
+                    writes.c.confirmed_run.is_(None),
+                )
+                .values(
+                    action=bindparam("new_action"),
+                    changes=bindparam("new_changes"),
+                    run=run,
+                    # Other values are a new write, not the old one tried again.
+                    tries=case(
+                        (
+                            writes.c.changes.is_not_distinct_from(bindparam("new_changes")),
+                            writes.c.tries + 1,
+                        ),
+                        else_=1,
+                    ),
+                ),
+                [
+                    {
+                        "source": item["source"],
+                        "new_action": item["action"],
+                        "new_changes": item["changes"],
+                    }
+                    for item in repeated
+                ],
+            )
+        first = [
+            {
+                "source_row": item["source"],
+                "side": side,
+                "action": item["action"],
+                "changes": item["changes"],
+                "run": run,
+                "tries": 1,
+            }
+            for item in emitted
+            if item["source"] not in again
+        ]
+        if first:
+            connection.execute(insert(writes), first)
+
+    @staticmethod
+    def _store_skips(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        for part in parts([row for one in outcomes for row in one.rows]):
+            connection.execute(delete(field_skips).where(field_skips.c.source_row.in_(part)))
+        skips = [skip._asdict() for one in outcomes for skip in one.field_skips]
+        if skips:
+            connection.execute(insert(field_skips), skips)
+        alone = [
+            {"at": one.source_row, "new": one.skip}
+            for one in outcomes
+            if one.pair is None and one.skip
+        ]
+        if alone:
+            connection.execute(
+                update(records)
+                .where(records.c.row == bindparam("at"))
+                .values(skip=bindparam("new")),
+                alone,
+            )
+
+    def count_skips(self, side: Side) -> dict[str, int]:
+        """A side's records that take no part now, by reason, and fields left out of its records."""
+        with self._database.reading() as connection:
+            counts: dict[str, int] = {
+                row.skip: row.number
+                for row in connection.execute(
+                    select(records.c.skip, func.count().label("number"))
+                    .where(records.c.side == side, records.c.skip.is_not(None))
+                    .group_by(records.c.skip)
+                )
+            }
+            duplicates = connection.scalar(
+                select(func.count()).where(
+                    records.c.side == side,
+                    records.c.duplicate_of.is_not(None),
+                    records.c.skip.is_(None),
+                )
+            )
+            if duplicates:
+                counts["duplicate_phone"] = duplicates
+            for reason, number in connection.execute(
+                select(field_skips.c.reason, func.count())
+                .join(records, records.c.row == field_skips.c.source_row)
+                .where(records.c.side == side)
+                .group_by(field_skips.c.reason)
+            ):
+                counts[reason] = counts.get(reason, 0) + number
+        return dict(sorted(counts.items()))
+
+    def count_unconfirmed(self, side: Side) -> int:
+        """Writes to a side that were emitted more than once and are still not shown by its tap."""
+        with self._database.reading() as connection:
+            return (
+                connection.scalar(
+                    select(func.count()).where(
+                        writes.c.side == side,
+                        writes.c.confirmed_run.is_(None),
+                        writes.c.tries > 1,
+                    )
+                )
+                or 0
+            )
+
+    def _shown(self, row: Sequence[Any]) -> Shown:
+        at, identifier, name, reference, deleted, skip, layout, body, numbers = row
+        return Shown(
+            at,
+            identifier,
+            name,
+            reference,
+            deleted,
+            skip,
+            self._layouts.fields(layout, body),
+            from_json(numbers),
+        )
+
+
+def _shown_columns() -> tuple[Any, ...]:
+    return (
+        records.c.row,
+        records.c.id,
+        records.c.object,
+        records.c.reference,
+        records.c.deleted,
+        records.c.skip,
+        observations.c.layout,
+        observations.c.body,
+        observations.c.numbers,
+    )

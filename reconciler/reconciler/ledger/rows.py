@@ -1,0 +1,81 @@
+"""What observing, pairing and planning all do to the ledger's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, delete, literal, or_, select, update
+
+from reconciler.ledger.tables import pairs, phone_numbers, records, writes
+
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+from_json: Final = msgspec.json.decode
+
+#: Rows in one statement's list of values; SQLite takes 32,766 at most.
+_LIST: Final = 10_000
+#: Pairs or records that are worked on between two commits.
+CHUNK: Final = 2_000
+
+
+def to_json(value: Any) -> str:
+    """A value as text, the same for the same value."""
+    return _encode(value).decode()
+
+
+def parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Values in lists that fit a statement."""
+    return (values[start : start + _LIST] for start in range(0, len(values), _LIST))
+
+
+def set_records(connection: Connection, rows: Sequence[int], **values: Any) -> None:
+    """Set columns of records."""
+    for part in parts(rows):
+        connection.execute(update(records).where(records.c.row.in_(part)).values(values))
+
+
+def is_paired(connection: Connection, row: int) -> bool:
+    """Whether a record has a pair."""
+    return connection.scalar(select(records.c.pair).where(records.c.row == row)) is not None
+
+
+def reopen_sharers(connection: Connection, rows: Sequence[int]) -> None:
+    """Open the records without a pair that share a number with these rows."""
+    mine = phone_numbers.alias("mine")
+    for part in parts(rows):
+        connection.execute(
+            update(records)
+            .where(
+                records.c.pair.is_(None),
+                records.c.row.in_(
+                    select(phone_numbers.c.row).where(
+                        phone_numbers.c.number.in_(
+                            select(mine.c.number).where(mine.c.row.in_(part))
+                        )
+                    )
+                ),
+            )
+            .values(settled=False, duplicate_of=None)
+        )
+
+
+def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
+    """End a pair; the record that is left is settled if released, else open."""
+    rows = connection.execute(
+        select(pairs.c.salesforce_row, pairs.c.phoneiq_row).where(pairs.c.pair == pair)
+    ).one()
+    connection.execute(delete(pairs).where(pairs.c.pair == pair))
+    connection.execute(
+        update(records)
+        .where(records.c.row.in_(tuple(rows)))
+        .values(pair=None, settled=or_(records.c.deleted, literal(released)), released=released)
+    )
+    connection.execute(
+        update(writes)
+        .where(writes.c.source_row.in_(tuple(rows)), writes.c.confirmed_run.is_(None))
+        .values(confirmed_run=0)
+    )
+    reopen_sharers(connection, rows)
+    if released:
+        set_records(connection, list(rows), settled=True)
