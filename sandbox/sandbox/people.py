@@ -540,7 +540,7 @@ class _World:
         company = truth.company
         version = 1 + int(self._roll() * 4)
         # Changes never share a microsecond, and come in the order of the rows.
-        updated = truth.at + timedelta(microseconds=number % 20_000_000 + 1)
+        updated = truth.at + timedelta(microseconds=number)
         row = {
             "first_name": self._accented(truth.first),
             "last_name": self._accented(truth.last),

@@ -225,7 +225,9 @@ async def _proxy(
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
+    # asyncio switches Nagle's algorithm off only for sockets that say they are TCP; with it on,
+    # every answer would wait 40 ms for the client's delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
