@@ -404,10 +404,19 @@ def parse_json(sobject: SObject, fields: Mapping[str, Any]) -> Values:
                 "INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}"
             )
         known[field.name] = (field, value)
-    read_only = [name for name, (field, _) in known.items() if field.read_only]
+    check_writable(field for field, _ in known.values())
+    return {name: field.from_json(value) for name, (field, value) in known.items()}
+
+
+def check_writable(fields: Iterable[Field]) -> None:
+    """Check that no field is read-only.
+
+    Raises:
+        SalesforceError: INVALID_FIELD_FOR_INSERT_UPDATE.
+    """
+    read_only = [field.name for field in fields if field.read_only]
     if read_only:
         raise not_writable(read_only)
-    return {name: field.from_json(value) for name, (field, value) in known.items()}
 
 
 def render(sobject: SObject, row: Sequence[Any]) -> dict[str, Any]:

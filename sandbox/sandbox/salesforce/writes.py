@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sandbox.salesforce import ids
-from sandbox.salesforce.errors import SalesforceError, not_writable
-from sandbox.salesforce.store import parse_json
+from sandbox.salesforce.errors import SalesforceError
+from sandbox.salesforce.store import check_writable, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,19 +145,16 @@ def from_json(
             named[name.lower()] = value
         else:
             fields[name] = value
+    number = None
     try:
-        return _change(
-            sobject,
-            operation,
-            key,
-            record_id=named["id"],
-            key_value=None if key is None else named[key.name.lower()],
-            values=parse_json(sobject, fields),
-        )
+        number = _number(sobject, operation, named["id"])
+        values = parse_json(sobject, fields)
+        key_value = _key_value(key, number, named)
+        return Change(sobject, operation, number, key, key_value, values)
     except SalesforceError as error:
         if error.code in REQUEST_ERRORS:
             raise
-        return Change(sobject, operation, error=error)
+        return Change(sobject, operation, number, error=error)
 
 
 def from_cells(
@@ -176,20 +173,18 @@ def from_cells(
         for each, cell in zip(fields, cells, strict=True)
         if cell
     }
+    number = None
     try:
-        record_id = given.pop("Id", None)
-        key_value = None
-        if key is not None:
-            key_value = record_id if key.type == "id" else given.pop(key.name, None)
-        read_only = [name for name in given if sobject[name].read_only]
-        if read_only:
-            raise not_writable(read_only)
+        named = {"id": given.pop("Id", None)}
+        if key is not None and key.type != "id":
+            named[key.name.lower()] = given.pop(key.name, None)
+        number = _number(sobject, operation, named["id"])
+        check_writable(sobject[name] for name in given)
         values = {name: _from_cell(sobject[name], cell) for name, cell in given.items()}
-        return _change(
-            sobject, operation, key, record_id=record_id, key_value=key_value, values=values
-        )
+        key_value = _key_value(key, number, named)
+        return Change(sobject, operation, number, key, key_value, values)
     except SalesforceError as error:
-        return Change(sobject, operation, error=error)
+        return Change(sobject, operation, number, error=error)
 
 
 def upsert_key(sobject: SObject, name: str) -> Field:
@@ -207,30 +202,25 @@ def upsert_key(sobject: SObject, name: str) -> Field:
     return field
 
 
-def _change(
-    sobject: SObject,
-    operation: Operation,
-    key: Field | None,
-    *,
-    record_id: Any,
-    key_value: Any,
-    values: Values,
-) -> Change:
-    number = None
-    if record_id is not None:
-        if operation == "insert":
-            raise SalesforceError(
-                "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ("Id",)
-            )
-        number = sobject["Id"].reference(str(record_id))
-    if operation == "upsert" and key is not None:
-        if key.type == "id":
-            key_value = number
-        else:
-            key_value = None if key_value is None else key.from_json(key_value)
-            if key_value is None:
-                raise SalesforceError("MISSING_ARGUMENT", f"{key.name} not specified", (key.name,))
-    return Change(sobject, operation, number, key, key_value, values)
+def _number(sobject: SObject, operation: Operation, record_id: Any) -> int | None:
+    """Return the number of the record that a row's id names, None for no id."""
+    if record_id is None:
+        return None
+    if operation == "insert":
+        raise SalesforceError(
+            "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ("Id",)
+        )
+    return sobject["Id"].reference(str(record_id))
+
+
+def _key_value(key: Field | None, number: int | None, named: Mapping[str, Any]) -> Any:
+    """Return the value that an upsert matches on; only a blank Id may be missing."""
+    if key is None or key.type == "id":
+        return number
+    value = key.from_json(named[key.name.lower()])
+    if value is None:
+        raise SalesforceError("MISSING_ARGUMENT", f"{key.name} not specified", (key.name,))
+    return value
 
 
 def _from_cell(field: Field, cell: str | None) -> Any:
