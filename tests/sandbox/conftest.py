@@ -1,4 +1,4 @@
-"""PhoneIQ's API as a client without any of our own code sees it."""
+"""Both APIs as a client without any of our own code sees them."""
 
 from __future__ import annotations
 
@@ -52,5 +52,59 @@ class PhoneIQ:
 @pytest.fixture
 def phoneiq(box: Sandbox) -> Iterator[PhoneIQ]:
     api = PhoneIQ(box)
+    yield api
+    api.session.close()
+
+
+class Salesforce:
+    """Plain HTTP to a sandbox's Salesforce, logged in."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._url = box.salesforce_url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        token = self.session.post(
+            f"{self._url}/services/oauth2/token",
+            {
+                "grant_type": "refresh_token",
+                "client_id": "sandbox-client-id",
+                "client_secret": "sandbox-client-secret",
+                "refresh_token": "sandbox-refresh-token",
+            },
+            timeout=30,
+        ).json()
+        self.session.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+    def call(self, method: str, path: str, content: Any = None, **rest: Any) -> requests.Response:
+        """Send a request; a path that does not start at the root is one of the REST API."""
+        if not path.startswith("/"):
+            path = f"/services/data/v61.0/{path}"
+        return self.session.request(method, self._url + path, json=content, timeout=60, **rest)
+
+    def create(self, name: str, **fields: Any) -> str:
+        answer = self.call("POST", f"sobjects/{name}", fields)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def error(self, method: str, path: str, content: Any = None, **rest: Any) -> dict[str, Any]:
+        """Send a request that is refused; return status, code, message and fields."""
+        answer = self.call(method, path, content, **rest)
+        (error,) = answer.json()
+        return {"status": answer.status_code, "fields": [], **error}
+
+    def query(self, soql: str, *, everything: bool = False, **rest: Any) -> list[dict[str, Any]]:
+        """Return the records of a query, of all its pages, without their attributes."""
+        path = "queryAll" if everything else "query"
+        page = self.call("GET", path, params={"q": soql}, **rest).json()
+        records = page["records"]
+        while not page["done"]:
+            page = self.call("GET", page["nextRecordsUrl"]).json()
+            records += page["records"]
+        return [{k: v for k, v in each.items() if k != "attributes"} for each in records]
+
+
+@pytest.fixture
+def salesforce(box: Sandbox) -> Iterator[Salesforce]:
+    api = Salesforce(box)
     yield api
     api.session.close()

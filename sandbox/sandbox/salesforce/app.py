@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from sandbox.salesforce.store import SalesforceStore
 
 
-def build(
-    store: SalesforceStore, _clock: Any, faults: RowFaults, _requests: Any, *, public_url: str
-) -> ASGIApp:
+def build(store: SalesforceStore, faults: RowFaults, *, public_url: str) -> ASGIApp:
     """Return the app that serves a store as Salesforce does.
 
     Args:
