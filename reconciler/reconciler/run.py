@@ -85,8 +85,7 @@ class Run:
             if error is None:
                 self._ledger.runs.finish(self._run, self.summary.as_dict())
             else:
-                said = str(error) if isinstance(error, ReconcilerError) else repr(kind)
-                self._ledger.runs.finish(self._run, self.summary.as_dict(), said)
+                self._ledger.runs.finish(self._run, self.summary.as_dict(), _said(error))
         logger.info("%s", self.summary.as_line())
         logger.info("%s", msgspec.json.encode({"run": self._run} | self.summary.as_dict()).decode())
 
@@ -261,3 +260,14 @@ class Run:
                     )
             self._ledger.observations.reopen_all()
         self._ledger.observations.store_fingerprint(self.settings.fingerprint)
+
+
+def _said(error: BaseException) -> str:
+    """What the run history says of an error."""
+    if isinstance(error, ReconcilerError):
+        return str(error)
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return "the run was stopped by a signal"
+    if isinstance(error, BrokenPipeError):
+        return "the target stopped reading"
+    return f"unexpected {type(error).__name__}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from reconciler.errors import LeaseHeldError, LedgerError
 from reconciler.ledger.lease import Lease
@@ -69,11 +69,15 @@ class Database:
 
         Raises:
             LeaseHeldError: Another run took the lease over; nothing is committed.
+            LedgerError: The database cannot be written, for want of space perhaps.
         """
-        with self._writer.begin() as connection:
-            if self._lease is not None:
-                self._lease.assert_held(connection)
-            yield connection
+        try:
+            with self._writer.begin() as connection:
+                if self._lease is not None:
+                    self._lease.assert_held(connection)
+                yield connection
+        except OperationalError as error:
+            raise LedgerError(f"the ledger cannot be written: {error.orig}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
