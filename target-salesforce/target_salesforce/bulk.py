@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-import time
 from collections import defaultdict
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -272,7 +272,7 @@ class Bulk:
         """Wait until Salesforce is done; it gives a job up by itself after a day at the most."""
         pause = 0.5
         while True:
-            time.sleep(pause)
+            sleep(pause)
             pause = min(pause * 1.5, 15.0)
             state = self._job(job)
             if state["state"] in {"JobComplete", "Failed", "Aborted"}:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from time import sleep
 from typing import TYPE_CHECKING
 
 from target_salesforce.errors import LimitReachedError
@@ -137,7 +137,7 @@ class Loader:
                     self.stream,
                     wait,
                 )
-                time.sleep(wait)
+                sleep(wait)
             pending = repeat
         for write, result in zip(
             duplicates, self.collections.send(operation, duplicates), strict=True

@@ -132,6 +132,10 @@ class SalesforceSession:
             else:
                 raise RefusedError(status, failure)
 
+    def close(self) -> None:
+        """Close the connections; a further request opens new ones."""
+        self._http.close()
+
     def _log_in(self) -> Token:
         waits = pauses()
         while isinstance(token := self._try_to_log_in(), str):

@@ -328,7 +328,7 @@ class TargetSalesforce(Target):
             RunStoppedError: more rejects than `max_rejects` allows.
         """
         super().process_endofpipe()
-        self._summarise()
+        self._finish()
         limit = self.config.get("max_rejects")
         if limit is None and self.config.get("allow_failures") is False:
             limit = 0
@@ -339,7 +339,8 @@ class TargetSalesforce(Target):
                 f"{self.config['rejects_path']}"
             )
 
-    def _summarise(self) -> None:
+    def _finish(self) -> None:
+        self.session.close()
         self.rejects.close()
         rejected = self.rejects.counts
         codes = ", ".join(f"{code} {number}" for code, number in rejected.most_common())
@@ -379,7 +380,7 @@ class TargetSalesforce(Target):
             self._end_by_signal(signum)
 
     def _end_by_signal(self, signum: int) -> None:
-        self._summarise()
+        self._finish()
         self.logger.warning("Ended by signal %d; the next run reads the rest", signum)
         sys.exit(128 + signum)
 

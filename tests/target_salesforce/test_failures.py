@@ -157,6 +157,26 @@ def test_a_request_that_is_refused_for_one_record_rejects_it(box, target, singer
     assert names(box) == []
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_bulk_refuses_duplicates_that_collections_may_save(box, target, writes, singer, allowed):
+    box.admin.fault(
+        side="salesforce", kind="row_error", object="Contact", code="DUPLICATES_DETECTED", times=1
+    )
+    run = target(
+        singer.schema(),
+        singer.record(LastName="N0"),
+        singer.record(LastName="N1"),
+        bulk_threshold=2,
+        allow_duplicates=allowed,
+    )
+    assert run.code == 0
+    assert [reject["error"]["code"] for reject in run.rejects] == (
+        [] if allowed else ["DUPLICATES_DETECTED"]
+    )
+    assert len(names(box)) == (2 if allowed else 1)
+    assert (("POST", "composite/sobjects") in writes()) is allowed
+
+
 # Failures that pass
 
 

@@ -49,7 +49,7 @@ def test_null_clears_and_what_a_record_lacks_stays(box, target, way, singer):
         singer.record(Id=ids[2], Title="Prof", LastName="Night"),
         **way,
     )
-    assert run.code == 0
+    assert run.code == 0, run.log
     fields = ("LastName", "Phone", "Email", "Title")
     rows = [box.admin.salesforce.get("Contact", each) for each in ids]
     assert [tuple(row[field] for field in fields) for row in rows] == [
@@ -62,7 +62,7 @@ def test_null_clears_and_what_a_record_lacks_stays(box, target, way, singer):
 @pytest.mark.parametrize("text", ["Läufer 文", 'a "b", c', "line\nbreak", "two\r\nlines"])
 def test_text_arrives_as_it_was(box, target, way, singer, text):
     run = target(singer.schema(), singer.record(LastName="Day", Description=text), **way)
-    assert run.code == 0
+    assert run.code == 0, run.log
     (row,) = box.admin.salesforce.list("Contact")
     assert row["Description"] == text
 
@@ -73,7 +73,7 @@ def test_booleans_and_numbers_arrive_as_such(box, target, way, singer):
         singer.record("Lead", LastName="Day", Company="Acme", DoNotCall=True, AnnualRevenue=1234.5),
         **way,
     )
-    assert run.code == 0
+    assert run.code == 0, run.log
     (row,) = box.admin.salesforce.list("Lead")
     assert (row["DoNotCall"], row["AnnualRevenue"]) == (True, 1234.5)
 
@@ -90,7 +90,7 @@ def test_every_stream_goes_to_its_object_accounts_before_contacts(box, target, w
         singer.record("public-Contact", LastName="Day"),
         singer.record("Account", Name="Acme"),
     )
-    assert run.code == 0
+    assert run.code == 0, run.log
     assert [row["Name"] for row in box.admin.salesforce.list("Account")] == ["Acme"]
     assert names(box) == ["Day"]
     sent = [entry["body"] for entry in box.admin.requests(side="salesforce", method="POST")]
@@ -100,33 +100,26 @@ def test_every_stream_goes_to_its_object_accounts_before_contacts(box, target, w
     ]
 
 
-@pytest.mark.parametrize(
-    ("number", "requests"),
-    [
-        (3, [("POST", "composite/sobjects")]),
-        (4, ["POST jobs/ingest", "PUT batches", "PATCH UploadComplete"]),
-    ],
-)
-def test_the_threshold_decides_which_way(box, target, writes, singer, number, requests):
-    run = target(
-        singer.schema(),
-        *[singer.record(LastName=f"N{each}") for each in range(number)],
-        bulk_threshold=4,
-    )
-    assert run.code == 0
-    assert len(names(box)) == number
-    sent = writes()
-    if number < 4:
-        assert sent == requests
-    else:
-        assert [method for method, _ in sent] == ["POST", "PUT", "PATCH"]
-        assert sent[0] == ("POST", "jobs/ingest")
-        assert sent[1][1].endswith("/batches")
+def test_below_the_threshold_collections_are_used(box, target, writes, singer):
+    messages = [singer.record(LastName=f"N{n}") for n in range(3)]
+    run = target(singer.schema(), *messages, bulk_threshold=4)
+    assert (run.code, len(names(box))) == (0, 3)
+    assert writes() == [("POST", "composite/sobjects")]
+
+
+def test_from_the_threshold_on_bulk_is_used(box, target, writes, singer):
+    messages = [singer.record(LastName=f"N{n}") for n in range(4)]
+    run = target(singer.schema(), *messages, bulk_threshold=4)
+    assert (run.code, len(names(box))) == (0, 4)
+    create, upload, close = writes()
+    assert create == ("POST", "jobs/ingest")
+    assert (upload[0], upload[1].rpartition("/")[2]) == ("PUT", "batches")
+    assert close[0] == "PATCH"
 
 
 def test_many_records_go_200_to_a_request(box, target, writes, singer):
     run = target(singer.schema(), *[singer.record(LastName=f"N{n:03}") for n in range(401)])
-    assert run.code == 0
+    assert run.code == 0, run.log
     assert writes() == [("POST", "composite/sobjects")] * 3
     assert len(names(box)) == 401
 
@@ -141,7 +134,7 @@ def test_records_with_different_fields_share_one_bulk_job(box, target, writes, s
         singer.record(Id=ids[2], Email="a@example.com"),
         bulk_threshold=2,
     )
-    assert run.code == 0
+    assert run.code == 0, run.log
     assert [path for method, path in writes() if method == "POST"] == ["jobs/ingest"]
     rows = [box.admin.salesforce.get("Contact", each) for each in ids]
     assert [(row["Phone"], row["Title"], row["Email"]) for row in rows] == [
@@ -162,7 +155,7 @@ def test_the_last_of_several_writes_for_a_record_stands(box, target, way, singer
         singer.record(Id=known["Id"], LastName="Three"),
         **way,
     )
-    assert run.code == 0
+    assert run.code == 0, run.log
     assert names(box) == ["Second", "Three"]
     assert box.admin.salesforce.get("Contact", known["Id"])["Phone"] == "1"
     assert run.summary == "written=5 created=1 updated=4 deleted=0 rejected=0"
@@ -188,7 +181,7 @@ def test_a_record_deleted_by_id_and_then_upserted_is_there_again(box, target, wa
         singer.record(LastName="Again", **{EXTERNAL: "pc_1"}),
         **way,
     )
-    assert run.code == 0
+    assert run.code == 0, run.log
     assert names(box) == ["Again"]
     assert box.admin.salesforce.get("Contact", known["Id"])["IsDeleted"] is True
 
@@ -203,7 +196,7 @@ def test_a_changed_schema_in_the_middle_keeps_the_order(box, target, singer):
         singer.record(LastName="Other"),
         batch_size_rows=2,
     )
-    assert run.code == 0
+    assert run.code == 0, run.log
     assert names(box) == ["After", "Other"]
 
 
