@@ -71,7 +71,6 @@ class TapPhoneIQ(Tap):
         th.Property(
             "page_size",
             th.IntegerType(minimum=1, maximum=500),
-            nullable=False,
             default=500,
             title="Page size",
             description="Contacts a request, 1 to 500.",
@@ -84,17 +83,20 @@ class TapPhoneIQ(Tap):
         ),
     ).to_dict()
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, config: Any = None, **kwargs: Any) -> None:
         """Check the settings.
 
         Args:
+            config: The settings; one that is null is as good as absent.
             kwargs: As the SDK's `Tap` takes them.
 
         Raises:
             StopError: If a setting is missing or wrong.
         """
+        if isinstance(config, dict):
+            config = {name: value for name, value in config.items() if value is not None}
         try:
-            super().__init__(**kwargs)
+            super().__init__(config=config, **kwargs)
         except ConfigValidationError as error:
             raise StopError("; ".join(map(_without_key, error.errors))) from error
         except ValueError as error:

@@ -49,12 +49,15 @@ class MessageReader(GenericSingerReader[bytes]):
         try:
             return self._decode(line)
         except msgspec.MsgspecError:
-            return self._lenient(line)
+            return self._with_half_characters(line)
 
-    def _lenient(self, line: bytes) -> dict[str, Any]:
-        """Decode a line with half a surrogate pair (a text cut in an emoji) or a NaN in it."""
+    def _with_half_characters(self, line: bytes) -> dict[str, Any]:
+        """Decode a line that msgspec refuses, if all that is wrong is a text cut in an emoji.
+
+        Only its record is to be refused then, not the input.
+        """
         try:
-            message = json.loads(line)
+            message = json.loads(line, parse_constant=_refuse_constant)
         except ValueError:
             message = None
         if not isinstance(message, dict):
@@ -74,6 +77,10 @@ class MessageReader(GenericSingerReader[bytes]):
             kind = line_dict.get("type", "message without type")
             text = f"a {kind} of the stream {line_dict.get('stream')} lacks {missing}"
             raise StopError(text)
+
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
+        message = f"the input holds a message of the unknown type {message_dict['type']!r}"
+        raise StopError(message)
 
 
 class TargetPhoneIQ(Target):
@@ -108,7 +115,6 @@ class TargetPhoneIQ(Target):
         th.Property(
             "batch_size",
             th.IntegerType(minimum=1, maximum=200),
-            nullable=False,
             default=200,
             title="Batch size",
             description="Contacts a request, 1 to 200.",
@@ -116,7 +122,6 @@ class TargetPhoneIQ(Target):
         th.Property(
             "max_in_flight",
             th.IntegerType(minimum=1, maximum=32),
-            nullable=False,
             default=4,
             title="Requests in flight",
             description="Requests at a time, 1 to 32.",
@@ -124,7 +129,6 @@ class TargetPhoneIQ(Target):
         th.Property(
             "rejects_path",
             th.StringType(min_length=1),
-            nullable=False,
             default="rejects-target-phoneiq.jsonl",
             title="Reject file",
             description=(
@@ -149,10 +153,11 @@ class TargetPhoneIQ(Target):
         ),
     ).to_dict()
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, config: Any = None, **kwargs: Any) -> None:
         """Check the settings.
 
         Args:
+            config: The settings; one that is null is as good as absent.
             kwargs: As the SDK's `Target` takes them.
 
         Raises:
@@ -160,8 +165,10 @@ class TargetPhoneIQ(Target):
         """
         self._started = time.monotonic()
         self._newest_state: Any = None
+        if isinstance(config, dict):
+            config = {name: value for name, value in config.items() if value is not None}
         try:
-            super().__init__(**kwargs)
+            super().__init__(config=config, **kwargs)
         except ConfigValidationError as error:
             raise StopError("; ".join(map(_without_key, error.errors))) from error
         except ValueError as error:
@@ -286,6 +293,11 @@ class TargetPhoneIQ(Target):
         if counts["already gone"]:
             text += f", {counts['already gone']} to delete were gone already"
         self.logger.info("%s, %.1f seconds", text, time.monotonic() - self._started)
+
+
+def _refuse_constant(name: str) -> None:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
 
 
 def _without_key(problem: str) -> str:

@@ -68,8 +68,8 @@ class Write:
         """
         try:
             return _encoder.encode(self._operation())
-        except (OverflowError, UnicodeEncodeError) as error:
-            message = f"A value cannot be written as JSON: {type(error).__name__}."
+        except UnicodeEncodeError as error:
+            message = "A text holds half a character."
             raise RefusedError("invalid_field", message) from error
 
     def _operation(self) -> Operation:
