@@ -1,0 +1,238 @@
+"""The job `contact-sync` in one process: real pipes of the reconciler between two platforms."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+from reconciler.cli import main as contact_sync
+from reconciler.mapper import Reconciler
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import _ConfigInput
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tests.reconciler.platforms import Clock, PhoneIQ, Salesforce, deliver
+
+Message = dict[str, Any]
+
+OBSERVE = "observe-phoneiq"
+TO_PHONEIQ = "salesforce-to-phoneiq"
+TO_SALESFORCE = "phoneiq-to-salesforce"
+PIPES = (OBSERVE, TO_PHONEIQ, TO_SALESFORCE)
+
+
+class Killed(BaseException):
+    """Stands for a signal that ends the mapper where it is."""
+
+
+@dataclass
+class Passed:
+    """What one pipe did.
+
+    Attributes:
+        pipe: Its name.
+        code: The mapper's exit code.
+        messages: What the mapper wrote, in order.
+        log: What it logged, line by line.
+    """
+
+    pipe: str
+    code: int
+    messages: list[Message]
+    log: list[str]
+
+    @property
+    def records(self) -> list[Message]:
+        """The writes."""
+        return [message["record"] for message in self.messages if message["type"] == "RECORD"]
+
+    @property
+    def states(self) -> list[Message]:
+        return [message["value"] for message in self.messages if message["type"] == "STATE"]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The machine-readable line."""
+        return json.loads(next(line for line in reversed(self.log) if line.startswith("{")))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.log)
+
+
+class Job:
+    """Two platforms, three pipes, one ledger, and the STATE that Meltano keeps of each pipe.
+
+    Args:
+        folder: Where the ledger goes.
+        settings: The reconciler's settings that differ from their defaults.
+    """
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        clock = Clock()
+        self.salesforce = Salesforce(clock)
+        self.phoneiq = PhoneIQ(clock)
+        self.ledger = folder / "ledger.db"
+        self.settings = settings
+        self.states: dict[str, Message] = {}
+
+    def run(self) -> list[Passed]:
+        """All three pipes; a pipe that fails stops the job, as in Meltano."""
+        passed: list[Passed] = []
+        for pipe in PIPES:
+            passed.append(self.pipe(pipe))
+            if passed[-1].code:
+                break
+        return passed
+
+    def settle(self, runs: int = 3) -> list[Passed]:
+        """Clean runs until nothing is left to write; the last run's pipes."""
+        for _ in range(runs):
+            passed = self.run()
+            assert [one.code for one in passed] == [0, 0, 0], passed[-1].text
+            if not any(one.records for one in passed):
+                return passed
+        raise AssertionError(f"still writing after {runs} runs: {passed[-1].records}")
+
+    def pipe(
+        self,
+        pipe: str,
+        *,
+        tap: Callable[[list[Message]], list[Message]] = list,
+        target: Callable[[list[Message]], list[Message]] = list,
+        kill_at_commit: int | None = None,
+    ) -> Passed:
+        """One pipe: tap, mapper, target.
+
+        Args:
+            pipe: Which one.
+            tap: What becomes of the tap's messages before the mapper has them.
+            target: What becomes of the mapper's messages before the target has them.
+            kill_at_commit: The mapper dies instead of its nth commit.
+        """
+        reads = self.salesforce if pipe == TO_PHONEIQ else self.phoneiq
+        writes = self.salesforce if pipe == TO_SALESFORCE else self.phoneiq
+        extract = tap(list(reads.extract(self.states.get(pipe, {}))))
+        passed = self.reconcile(pipe, extract, kill_at_commit=kill_at_commit)
+        state = deliver(writes, target(passed.messages))
+        if state is not None:
+            self.states[pipe] = state
+        return passed
+
+    def reconcile(
+        self, pipe: str, extract: Sequence[Message], *, kill_at_commit: int | None = None
+    ) -> Passed:
+        """The mapper alone, on messages."""
+        config = {"mode": pipe, "ledger_url": f"sqlite:///{self.ledger}"} | self.settings
+        source = io.BytesIO(b"".join(json.dumps(message).encode() + b"\n" for message in extract))
+        output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        code = 0
+        with _logged() as log, _killed_at(kill_at_commit), contextlib.redirect_stdout(output):
+            try:
+                Reconciler.invoke(
+                    config=_ConfigInput(config=config, parse_env=False),
+                    file_input=source,  # type: ignore[arg-type]
+                )
+            except ConfigValidationError as error:
+                # The command line logs it and exits with 1.
+                log.append(str(error))
+                code = 1
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+            except Killed:
+                code = 137
+        output.flush()
+        lines = output.buffer.getvalue().splitlines()  # type: ignore[attr-defined]
+        return Passed(pipe, code, [json.loads(line) for line in lines], log)
+
+    def pair_up(self, object_: str = "Contact", **fields: Any) -> tuple[str, str]:
+        """A Salesforce record and its PhoneIQ contact, synced and quiet; their ids."""
+        given = {"FirstName": "Ada", "LastName": "Lovelace", "MobilePhone": "+14155550132"}
+        record = self.salesforce.create(object_, **(given | fields))
+        self.settle()
+        self.forget_written()
+        return record, self.contact_of(record)["id"]
+
+    # --- looking at both sides ------------------------------------------------------------
+
+    def contact_of(self, salesforce_id: str) -> dict[str, Any]:
+        """The PhoneIQ contact that names a Salesforce record."""
+        (found,) = [row for row in self.phoneiq.live() if row["salesforce_id"] == salesforce_id]
+        return found
+
+    def record_of(self, phoneiq_id: str) -> dict[str, Any]:
+        """The Salesforce record that a PhoneIQ contact names."""
+        return self.salesforce.get(self.phoneiq.get(phoneiq_id)["salesforce_id"])
+
+    def history(self) -> list[dict[str, Any]]:
+        """The recorded runs as the operator's command shows them, newest first."""
+        return history(self.ledger)
+
+    def forget_written(self) -> None:
+        """Start noting writes anew."""
+        for side in (self.salesforce, self.phoneiq):
+            side.written.clear()
+            side.refused.clear()
+
+
+def history(ledger: Path) -> list[dict[str, Any]]:
+    """What `contact-sync history` says of a ledger."""
+    result = CliRunner().invoke(
+        contact_sync, ["--ledger-url", f"sqlite:///{ledger}", "history", "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def lost_from(position: int) -> Callable[[list[Message]], list[Message]]:
+    """Messages from a position on do not arrive: whoever read or sent them crashed."""
+    return lambda messages: messages[:position]
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[list[str]]:
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    logger, handler = logging.getLogger("reconciler"), Handler(logging.INFO)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+@contextlib.contextmanager
+def _killed_at(commit: int | None) -> Iterator[None]:
+    if commit is None:
+        yield
+        return
+    left = commit
+
+    def count(connection: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    event.listen(Engine, "commit", count)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "commit", count)
