@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 _PAGE_SIZE = 500
-_MAX_LISTED = 100_000
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -70,7 +69,6 @@ def build(world: World) -> ASGIApp:
             _OrderError: _bad_order,
             RefusedError: _refused_by_phoneiq,
             SalesforceError: _refused_by_salesforce,
-            KeyError: _unknown_record,
             HTTPException: _unrouted,
         },
     )
@@ -166,7 +164,9 @@ class _Admin:
 
     async def list_contacts(self, request: Request) -> Response:
         query = request.query_params
-        after = query.get("after", "-1")
+        after = query.get("after", "0")
+        if not after.isdecimal():
+            raise _OrderError(f"after is {after!r}; allowed: what `next` of the page before said")
         bodies, place = await run_in_threadpool(
             self._world.phoneiq.page,
             after=int(after),
@@ -199,14 +199,11 @@ class _Admin:
     async def list_records(self, request: Request) -> Response:
         query = request.query_params
         rows = await run_in_threadpool(
-            lambda: list(
-                self._world.salesforce.list(
-                    request.path_params["object"],
-                    include_deleted=query.get("include_deleted") == "true",
-                    limit=_PAGE_SIZE,
-                    after_id=query.get("after"),
-                )
-            )
+            self._world.salesforce.list,
+            request.path_params["object"],
+            include_deleted=query.get("include_deleted") == "true",
+            limit=_PAGE_SIZE,
+            after_id=query.get("after"),
         )
         place = rows[-1]["Id"] if len(rows) == _PAGE_SIZE else None
         return _json(200, {"data": rows, "next": place})
@@ -302,10 +299,6 @@ async def _refused_by_phoneiq(_request: Request, error: Exception) -> Response:
 async def _refused_by_salesforce(_request: Request, error: Exception) -> Response:
     assert isinstance(error, SalesforceError)  # noqa: S101 - registered for this class only
     return _error(error.status if error.status == 404 else 422, error.code, error.message)
-
-
-async def _unknown_record(_request: Request, error: Exception) -> Response:
-    return _error(404, "not_found", f"there is no record {error}")
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

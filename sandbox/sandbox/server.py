@@ -15,6 +15,7 @@ import uvicorn
 
 import sandbox.admin
 import sandbox.phoneiq.app
+import sandbox.salesforce.app
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.phoneiq.store import ContactStore
@@ -170,25 +171,11 @@ def _open(options: Options, folder: Path) -> World:
     return world
 
 
-def _salesforce_app(world: World, public_url: str) -> ASGIApp:
-    try:
-        from sandbox.salesforce.app import build
-    except ImportError:
-        from starlette.responses import Response
-
-        return Response(status_code=503)
-    import inspect
-
-    if len(inspect.signature(build).parameters) == 3:
-        return build(world.salesforce, world.faults, public_url=public_url)
-    return build(world.salesforce, world.clock, world.faults, world.requests, public_url=public_url)
-
-
 def _apps(world: World, *, public_url: str) -> tuple[ASGIApp, ASGIApp]:
     """Return the apps of both ports: a side, its faults, its log, and the admin API beside it."""
     admin = sandbox.admin.build(world)
     phoneiq = sandbox.phoneiq.app.build(world.phoneiq, world.faults)
-    salesforce = _salesforce_app(world, public_url)
+    salesforce = sandbox.salesforce.app.build(world.salesforce, world.faults, public_url=public_url)
     salesforce = world.faults.middleware(salesforce, side="salesforce")
     return (
         _beside(admin, world.requests.middleware(phoneiq, side="phoneiq")),
