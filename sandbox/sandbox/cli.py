@@ -67,11 +67,8 @@ def serve(
     )
     try:
         asyncio.run(server.serve(options, on_ready=_banner))
-    except server.PortTakenError as error:
-        raise click.ClickException(
-            f"{error}. Stop what listens there, or choose another port with --phoneiq-port, "
-            "--salesforce-port or --proxy-port."
-        ) from error
+    except server.StartError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _banner(ready: server.Ready, world: World) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,8 @@ _CA_FILE = "ca.pem"
 _GRACE = 5  # seconds for requests under way when the sandbox stops
 
 
-class PortTakenError(Exception):
-    """Another process listens on a port that the sandbox was to have."""
+class StartError(Exception):
+    """The sandbox cannot start with these options; the message says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +76,16 @@ async def serve(options: Options, *, on_ready: Callable[[Ready, World], None]) -
         on_ready: Called once everything listens and `ready.json` is written.
 
     Raises:
-        PortTakenError: A port is taken. The message names it.
+        StartError: A port is taken, or the folder or a database in it cannot be used.
     """
     os.umask(0o077)
     folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
     ready_file = folder / "ready.json"
-    ready_file.unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ready_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StartError(f"--folder {folder}: {error.strerror}") from error
     phoneiq_socket = _listen(options.phoneiq_port)
     salesforce_socket = _listen(options.salesforce_port)
     world = _open(options, folder)
@@ -155,13 +159,19 @@ class _Server(uvicorn.Server):
 
 def _open(options: Options, folder: Path) -> World:
     clock = Clock()
-    world = World(
-        clock=clock,
-        faults=Faults(),
-        requests=RequestLog(clock),
-        phoneiq=ContactStore(folder / "phoneiq.db", clock),
-        salesforce=SalesforceStore(folder / "salesforce.db", clock),
-    )
+    try:
+        world = World(
+            clock=clock,
+            faults=Faults(),
+            requests=RequestLog(clock),
+            phoneiq=ContactStore(folder / "phoneiq.db", clock),
+            salesforce=SalesforceStore(folder / "salesforce.db", clock),
+        )
+    except sqlite3.DatabaseError as error:
+        raise StartError(
+            f"--folder {folder}: a database in it cannot be used ({error}). Delete the folder, or"
+            " choose another one."
+        ) from error
     # Written last: data without it was never finished.
     complete = folder / "data.json"
     if options.fresh or not complete.exists():
@@ -225,8 +235,11 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _taken(port: int, error: OSError) -> PortTakenError:
-    return PortTakenError(f"port {port} of {HOST}: {os.strerror(error.errno or 0)}")
+def _taken(port: int, error: OSError) -> StartError:
+    return StartError(
+        f"port {port} of {HOST}: {os.strerror(error.errno or 0)}. Stop what listens there, or"
+        " choose another port with --phoneiq-port, --salesforce-port or --proxy-port."
+    )
 
 
 def _url(listener: socket.socket) -> str:
