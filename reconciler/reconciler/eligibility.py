@@ -33,6 +33,6 @@ def salesforce_skip(
         return "person_account_shadow"
     if not has_phone:
         return "no_valid_phone"
-    if text(fields.get("FirstName")) is None:
+    if name != "Account" and text(fields.get("FirstName")) is None:
         return "no_first_name"
     return None

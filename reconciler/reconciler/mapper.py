@@ -15,6 +15,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSingerWriter
 
 from reconciler.errors import IncompleteExtractError, ReconcilerError, SettingsError
+from reconciler.mapping.fields import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Write
 from reconciler.run import Run
 from reconciler.settings import JSON_SCHEMA, Settings
@@ -242,7 +243,7 @@ class Reconciler(InlineMapper):
     # --- messages out -----------------------------------------------------------------------
 
     def _write(self, write: Write) -> None:
-        stream = "contacts" if write.side == PHONEIQ else write.object
+        stream = "contacts" if write.side == PHONEIQ else stream_of(write.object)
         if stream not in self._streams:
             schema = self.run.schema_of(write.side, stream)
             self._streams[stream] = schema

@@ -25,6 +25,9 @@ SkipReason: TypeAlias = Literal[
     "value_too_long",
     "invalid_phone",
     "invalid_email",
+    "missing_required_field",
+    "value_not_mapped",
+    "flapping",
 ]
 
 #: A field value in canonical form; blank is None.
@@ -44,6 +47,7 @@ class Observation(NamedTuple):
         name: Folded full name, to tell persons with one number apart.
         reference: The id of the other side's record that this one names.
         successor: The Salesforce id that this record was merged or converted into.
+        related: The Salesforce id of the Account that it belongs to.
         created_at: When the record was created, as the side writes it.
         deleted: Whether this is a tombstone.
         skip: Why it takes no part, or None.
@@ -58,6 +62,7 @@ class Observation(NamedTuple):
     name: str
     reference: str | None
     successor: str | None
+    related: str | None
     created_at: str
     deleted: bool
     skip: SkipReason | None

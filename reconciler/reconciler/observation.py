@@ -38,20 +38,23 @@ class Observer:
             for name, rows in settings.mappings.items()
         }
 
-    def read(self, name: str, record: Mapping[str, Any]) -> Observation:
+    def read(self, stream: str, record: Mapping[str, Any]) -> Observation:
         """Turn one record into an observation.
 
         Args:
-            name: The Salesforce object, or `Contact` for PhoneIQ.
-            record: The record's fields, deletion marks included.
+            stream: The stream, or the object, that it came with.
+            record: Its fields, deletion marks included.
 
         Raises:
             KeyError: The record has no id.
         """
-        return self._read(name, record)
+        return self._read(stream, record)
 
-    def _salesforce(self, name: str, record: Mapping[str, Any]) -> Observation:
+    def _salesforce(self, stream: str, record: Mapping[str, Any]) -> Observation:
         settings = self._settings
+        name = stream
+        if stream in {"Account", "PersonAccount"}:
+            name = "PersonAccount" if record.get("IsPersonAccount") else "Account"
         fields = _without_bookkeeping(record)
         deleted = bool(record.get("IsDeleted") or record.get("_sdc_deleted_at"))
         numbers = self._numbers(
@@ -64,7 +67,11 @@ class Observer:
             else salesforce_skip(name, record, objects=settings.objects, has_phone=bool(valid))
         )
         external_id = settings.salesforce_external_id_field
+        account = record.get("AccountId") or None
         successor = record.get("MasterRecordId") or record.get("ConvertedContactId")
+        if skip == "person_account_shadow":
+            # Whatever leads to the shadow means the person.
+            successor = account
         return Observation(
             side=SALESFORCE,
             object=name,
@@ -72,21 +79,24 @@ class Observer:
             fields=fields,
             numbers=numbers,
             match_numbers=() if deleted or skip in UNPAIRABLE else valid,
-            name=fold_name(record.get("FirstName"), record.get("LastName")),
+            name=fold_name(record.get("Name"))
+            if name == "Account"
+            else fold_name(record.get("FirstName"), record.get("LastName")),
             reference=(record.get(external_id) or None) if external_id else None,
             successor=salesforce_id(successor) if successor else None,
+            related=salesforce_id(account) if account else None,
             created_at=record.get("CreatedDate") or "",
             deleted=deleted,
             skip=skip,
         )
 
-    def _phoneiq(self, name: str, record: Mapping[str, Any]) -> Observation:
+    def _phoneiq(self, _: str, record: Mapping[str, Any]) -> Observation:
         deleted = bool(record.get("deleted_at") or record.get("_sdc_deleted_at"))
         numbers = self._numbers(record, self._phoneiq_phones, "country")
         reference = record.get("salesforce_id")
         return Observation(
             side=PHONEIQ,
-            object=name,
+            object="Contact",
             id=record["id"],
             fields=_without_bookkeeping(record),
             numbers=numbers,
@@ -94,6 +104,7 @@ class Observer:
             name=fold_name(record.get("first_name"), record.get("last_name")),
             reference=salesforce_id(reference) if reference else None,
             successor=None,
+            related=None,
             created_at=record.get("created_at") or "",
             deleted=deleted,
             skip=None,

@@ -16,7 +16,7 @@ from reconciler.errors import DeleteGuardError
 from reconciler.ledger import Ledger
 from reconciler.ledger.plans import FieldSkip, OpenPair, OpenWrite, Outcome, Shown
 from reconciler.mapping.exchange import Exchange, Held
-from reconciler.mapping.fields import MATCHING_PHONES
+from reconciler.mapping.fields import MATCHING_PHONES, REQUIRED
 from reconciler.mapping.phones import INVALID
 from reconciler.merging import UNSET, Decision, merge
 from reconciler.model import (
@@ -69,6 +69,12 @@ class Planner:
         }
         self._nothing = Exchange("", settings, lengths)
         self._observed = ledger.runs.complete()
+        self._related = [
+            (row.salesforce, *row.related)
+            for rows in settings.mappings.values()
+            for row in rows
+            if row.related
+        ]
 
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
@@ -96,11 +102,11 @@ class Planner:
             DeleteGuardError: The plan would delete too much; nothing was handed out.
         """
         self._guard_deletions()
-        for pairs in self._ledger.plans.open_pairs():
+        for pairs in self._ledger.plans.open_pairs(self._related):
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
             open_writes = self._ledger.plans.open_writes(rows)
             yield self._commit([self._plan_pair(pair, open_writes) for pair in pairs])
-        for alone in self._ledger.plans.open_alone(other(self._side)):
+        for alone in self._ledger.plans.open_alone(other(self._side), self._related):
             open_writes = self._ledger.plans.open_writes([record.row for record in alone])
             yield self._commit(
                 [self._plan_create(one, open_writes.get((one.row, self._side))) for one in alone]
@@ -326,6 +332,9 @@ class Planner:
                 continue
             changes[field] = Change(None, new, "created")
         changes |= self._create_extras(record, exchange, changes)
+        if self._side == SALESFORCE and any(field not in changes for field in REQUIRED[name]):
+            missing: SkipReason = "missing_required_field"
+            return Outcome((record.row,), record.row, settled=True, skip=missing), None
         emitted, write = self._emit(opened, Write(self._side, name, None, "create", changes))
         return (
             Outcome((record.row,), record.row, settled=False, emitted=emitted, field_skips=skips),

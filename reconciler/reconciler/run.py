@@ -15,6 +15,7 @@ import msgspec
 
 from reconciler.errors import LedgerMismatchError, MissingStreamError, ReconcilerError
 from reconciler.ledger import Ledger
+from reconciler.mapping.fields import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
 from reconciler.observation import Observer
 from reconciler.plan import Planner
@@ -28,12 +29,14 @@ _BATCH: Final = 5_000
 #: Seconds after which fewer are committed, so that a slow tap's STATE moves on.
 _PATIENCE: Final = 10.0
 
+#: There only in orgs with Person Accounts, and needed there.
+_NEEDED_IF_THERE: Final = frozenset({"IsPersonAccount"})
 #: Fields without which deletions, merges and conversions would go unseen.
+_ALWAYS: Final = frozenset({"Id", "IsDeleted", "MasterRecordId", "CreatedDate"})
 _NEEDED: Final[dict[str, frozenset[str]]] = {
-    "Contact": frozenset({"Id", "IsDeleted", "MasterRecordId", "CreatedDate"}),
-    "Lead": frozenset(
-        {"Id", "IsDeleted", "MasterRecordId", "CreatedDate", "IsConverted", "ConvertedContactId"}
-    ),
+    "Account": _ALWAYS,
+    "Contact": _ALWAYS,
+    "Lead": _ALWAYS | {"IsConverted", "ConvertedContactId"},
     "contacts": frozenset({"id", "created_at", "deleted_at", "salesforce_id"}),
 }
 
@@ -54,7 +57,7 @@ class Run:
         self.summary = Summary(settings.mode)
         self._observer = Observer(settings.reads, settings)
         self._buffer: list[Observation] = []
-        self._streams: set[str] = set()
+        self._streams: dict[str, frozenset[str]] = {}
         self._checked: set[str] = set()
         self._started = self._committed = time.monotonic()
         self._stack = ExitStack()
@@ -139,12 +142,14 @@ class Run:
         """
         if stream not in _NEEDED:
             return
-        self._streams.add(stream)
-        if self.settings.reads == SALESFORCE:
-            self.settings.check_fields(SALESFORCE, stream, schema.get("properties", {}))
-        else:
-            for name in self.settings.objects:
-                self.settings.check_fields(PHONEIQ, name, schema.get("properties", {}))
+        fields = schema.get("properties", {})
+        self._streams[stream] = frozenset(fields)
+        reads = self.settings.reads
+        names = self.settings.objects_in(stream) if reads == SALESFORCE else self.settings.objects
+        for name in names:
+            self.settings.check_fields(reads, name, fields)
+        if stream == "Account":
+            self.settings.check_related_fields(fields)
         self._ledger.observations.store_schema(self.settings.reads, stream, schema)
 
     def observe(self, stream: str, record: Mapping[str, Any]) -> bool:
@@ -160,8 +165,7 @@ class Run:
             return False
         if stream not in self._checked:
             self._check_record(stream, record)
-        name = stream if self.settings.reads == SALESFORCE else "Contact"
-        self._buffer.append(self._observer.read(name, record))
+        self._buffer.append(self._observer.read(stream, record))
         if len(self._buffer) < _BATCH and time.monotonic() - self._committed < _PATIENCE:
             return False
         self.commit()
@@ -182,27 +186,48 @@ class Run:
         Raises:
             MissingStreamError: A stream that the settings need was not part of it.
         """
-        needed = list(self.settings.objects) if self.settings.reads == SALESFORCE else ["contacts"]
+        needed = ["contacts"]
+        if self.settings.reads == SALESFORCE:
+            needed = sorted({stream_of(name) for name in self.settings.objects})
         for stream in needed:
             if stream not in self._streams:
                 raise MissingStreamError(
                     f"the extract has no stream '{stream}', which setting 'objects' asks for; "
                     f"add '{stream}.*' to the tap's select, or take it out of 'objects'"
                 )
+        if self._names_missing():
+            logger.warning(
+                "a Contact's company is the name of its Account, and the extract has no stream "
+                "'Account': companies are left as they are. Add Account.Id, Account.Name, "
+                "Account.IsDeleted, Account.MasterRecordId, Account.CreatedDate and "
+                "Account.SystemModstamp to the tap's select"
+            )
         self._ledger.runs.mark_complete(self.settings.reads, self._run)
 
+    def _names_missing(self) -> bool:
+        """Whether a mapping follows a relationship to Accounts that are not extracted."""
+        return (
+            self.settings.reads == SALESFORCE
+            and "Account" not in self._streams
+            and any(row.related for row in self.settings.mappings.get("Contact", ()))
+        )
+
     def _check_record(self, stream: str, record: Mapping[str, Any]) -> None:
-        missing = sorted(_NEEDED[stream].difference(record))
+        needed = _NEEDED[stream] | (_NEEDED_IF_THERE & self._streams.get(stream, frozenset()))
+        missing = sorted(needed.difference(record))
         if missing:
             raise MissingStreamError(
                 f"records of stream '{stream}' come without {', '.join(missing)}; add "
                 f"{', '.join(f'{stream}.{field}' for field in missing)} to the tap's select"
             )
-        mapped = (
-            {row.salesforce for row in self.settings.mappings.get(stream, ())}
-            if self.settings.reads == SALESFORCE
-            else {row.phoneiq for rows in self.settings.mappings.values() for row in rows}
-        )
+        if self.settings.reads == SALESFORCE:
+            mapped = {
+                row.related[0] if row.related else row.salesforce
+                for name in self.settings.objects_in(stream)
+                for row in self.settings.mappings[name]
+            }
+        else:
+            mapped = {row.phoneiq for rows in self.settings.mappings.values() for row in rows}
         absent = sorted(mapped.difference(record))
         if absent:
             logger.warning(
@@ -242,7 +267,9 @@ class Run:
         return self._ledger.observations.schemas(side).get(stream, {"properties": {}})
 
     def _count(self) -> None:
-        self.summary.skipped = self._ledger.plans.count_skips(self.settings.reads)
+        # Accounts that are there only to name their Contacts' company are not left out.
+        named_only = () if self.settings.objects_in("Account") else ("Account", "PersonAccount")
+        self.summary.skipped = self._ledger.plans.count_skips(self.settings.reads, named_only)
         self.summary.seconds = time.monotonic() - self._started
 
     def _heed_changed_settings(self) -> None:

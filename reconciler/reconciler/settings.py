@@ -18,9 +18,10 @@ from reconciler.errors import SettingsError
 from reconciler.mapping.fields import (
     DEFAULT_MAPPINGS,
     PHONEIQ_READ_ONLY,
-    READ_ONLY,
     REQUIRED,
     FieldMapping,
+    is_read_only,
+    stream_of,
 )
 from reconciler.model import (
     PHONEIQ,
@@ -59,7 +60,7 @@ _SDK_SETTINGS: Final = frozenset(
     }
 )
 
-SYNCED_OBJECTS: Final[tuple[SalesforceObject, ...]] = ("Contact", "Lead")
+SYNCED_OBJECTS: Final[tuple[SalesforceObject, ...]] = get_args(SalesforceObject)
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Settings:
     def fallbacks(self, name: str) -> dict[str, str]:
         """What Salesforce gets in required fields of an object where PhoneIQ has nothing."""
         texts = {"LastName": self.last_name_fallback, "Company": self.lead_company_fallback}
-        return {field: texts[field] for field in REQUIRED[name]}
+        return {field: texts[field] for field in REQUIRED[name] if field in texts}
 
     def check_fields(self, side: Side, name: str, fields: Collection[str]) -> None:
         """Refuse mappings of fields that a side does not have.
@@ -157,7 +158,9 @@ class Settings:
         """
         where = f"Salesforce's {name}" if side == SALESFORCE else "PhoneIQ's contact"
         for row in self.mappings.get(name, ()):
-            field = row.salesforce if side == SALESFORCE else row.phoneiq
+            field = row.phoneiq
+            if side == SALESFORCE:
+                field = row.related[0] if row.related else row.salesforce
             if field not in fields:
                 raise SettingsError(
                     f"setting 'field_mappings': {name}: {where} has no field '{field}'"
@@ -171,6 +174,26 @@ class Settings:
                 "setting out"
             )
 
+    def check_related_fields(self, fields: Collection[str]) -> None:
+        """Refuse mappings of Account fields, on a Contact, that Salesforce does not have.
+
+        Args:
+            fields: All fields of the Account stream.
+
+        Raises:
+            SettingsError: Names the field.
+        """
+        for row in self.mappings.get("Contact", ()):
+            if row.related and row.related[1] not in fields:
+                raise SettingsError(
+                    f"setting 'field_mappings': Contact: Salesforce's Account has no field "
+                    f"'{row.related[1]}'{_did_you_mean(row.related[1], sorted(fields))}"
+                )
+
+    def objects_in(self, stream: str) -> list[SalesforceObject]:
+        """The synced objects whose records are in a Salesforce stream."""
+        return [name for name in self.objects if stream_of(name) == stream]
+
     def check_required_fields(self) -> None:
         """Refuse mappings that leave a required Salesforce field without a feed.
 
@@ -181,9 +204,10 @@ class Settings:
             return
         for name, rows in self.mappings.items():
             fed = {row.salesforce for row in rows if allows(row.direction, SALESFORCE)}
-            # A Lead's company never travels to Salesforce: its fallback feeds it.
+            # Companies never travel to Salesforce: a Lead gets its fallback, and an Account is
+            # never created from a contact, but for a mapping of its own.
             for field in REQUIRED[name]:
-                if field not in fed and field != "Company":
+                if field not in fed and field not in {"Company", "Name"}:
                     raise SettingsError(
                         f"setting 'field_mappings': Salesforce requires {name}.{field}, and no "
                         "mapping towards Salesforce feeds it; map it from 'last_name' with "
@@ -307,10 +331,11 @@ def _field_mapping(name: str, row: Any) -> FieldMapping:
     where = f"setting 'field_mappings': {name}: {json.dumps(row, default=str)}"
     if not isinstance(row, dict):
         raise SettingsError(f"{where} has to be an object {{salesforce, phoneiq, direction}}")
-    unknown = set(row) - {"salesforce", "phoneiq", "direction"}
+    unknown = set(row) - {"salesforce", "phoneiq", "direction", "values"}
     if unknown:
         raise SettingsError(
-            f"{where}: unknown key '{min(unknown)}'; allowed are salesforce, phoneiq, direction"
+            f"{where}: unknown key '{min(unknown)}'; allowed are salesforce, phoneiq, direction, "
+            "values"
         )
     for key in ("salesforce", "phoneiq"):
         if not isinstance(row.get(key), str) or not row[key].strip():
@@ -320,20 +345,44 @@ def _field_mapping(name: str, row: Any) -> FieldMapping:
         raise SettingsError(
             f"{where}: direction '{direction}' is none of {', '.join(get_args(Direction))}"
         )
-    mapping = FieldMapping(row["salesforce"].strip(), row["phoneiq"].strip(), direction)
+    mapping = FieldMapping(
+        row["salesforce"].strip(), row["phoneiq"].strip(), direction, _values(where, row)
+    )
+    if mapping.related and not (name == "Contact" and mapping.salesforce.startswith("Account.")):
+        raise SettingsError(
+            f"{where}: '{mapping.salesforce}' is behind a relationship; allowed is Account.FIELD "
+            "on a Contact"
+        )
+    _check_destinations(where, name, mapping)
+    return mapping
+
+
+def _check_destinations(where: str, name: str, mapping: FieldMapping) -> None:
+    """Refuse what neither side lets a mapping write."""
     if allows(mapping.direction, SALESFORCE):
         if mapping.phoneiq == "company":
             raise SettingsError(
                 f"{where}: company only travels to PhoneIQ; use direction 'salesforce_to_phoneiq'"
             )
-        if mapping.salesforce in READ_ONLY:
+        if is_read_only(name, mapping.salesforce):
             raise SettingsError(
-                f"{where}: Salesforce computes {name}.{mapping.salesforce}, nothing can be "
-                "written to it; use direction 'salesforce_to_phoneiq'"
+                f"{where}: nothing can be written to {mapping.salesforce} of a {name}; use "
+                "direction 'salesforce_to_phoneiq'"
             )
     if allows(mapping.direction, PHONEIQ) and mapping.phoneiq in PHONEIQ_READ_ONLY:
         raise SettingsError(f"{where}: '{mapping.phoneiq}' is not a field that a mapping may write")
-    return mapping
+
+
+def _values(where: str, row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The value table of a mapping; each PhoneIQ value stands for one Salesforce value."""
+    table = row.get("values", {})
+    if not isinstance(table, dict) or not all(
+        isinstance(value, str | bool | int | float) for value in table.values()
+    ):
+        raise SettingsError(f"{where}: 'values' has to be an object of PhoneIQ's by Salesforce's")
+    if len({str(value) for value in table.values()}) != len(table):
+        raise SettingsError(f"{where}: two of 'values' are the same in PhoneIQ")
+    return tuple(table.items())
 
 
 def _check_feeds(name: str, rows: tuple[FieldMapping, ...]) -> None:
@@ -391,7 +440,7 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
             "items": {"type": "string"},
             "title": "Objects",
             "description": "The Salesforce objects to sync, in order of preference.",
-            "default": list(SYNCED_OBJECTS),
+            "default": ["Contact", "Lead"],
         },
         "default_object": _text(
             "Default object",
@@ -402,8 +451,8 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
         "field_mappings": {
             "type": ["object", "string"],
             "title": "Field mappings",
-            "description": "By object, a list of {salesforce, phoneiq, direction}; an object that "
-            "is not named keeps its default mappings.",
+            "description": "By object, a list of {salesforce, phoneiq, direction, values}; an "
+            "object that is not named keeps its default mappings.",
         },
         "default_region": _text(
             "Default region",

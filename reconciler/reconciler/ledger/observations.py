@@ -18,6 +18,7 @@ from reconciler.ledger.tables import (
     records,
     streams,
 )
+from reconciler.mapping.ids import object_of
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side
 
 
@@ -110,6 +111,7 @@ class Observations:
             self._insert(connection, fresh, run)
             self._update(connection, changed, run)
             self._change_numbers(connection, numbers_changed)
+            self._reopen_members(connection, [item.id for _, item in fresh + changed])
             return len(fresh) + len(changed)
 
     def _known(
@@ -196,6 +198,14 @@ class Observations:
             ],
         )
 
+    @staticmethod
+    def _reopen_members(connection: Connection, accounts: list[str]) -> None:
+        """Open the records that belong to changed Accounts, whose names they may carry."""
+        for part in parts([one for one in accounts if object_of(one) == "Account"]):
+            connection.execute(
+                update(records).where(records.c.related.in_(part)).values(settled=False)
+            )
+
     def _change_numbers(
         self, connection: Connection, changed: list[tuple[int, Observation]]
     ) -> None:
@@ -281,6 +291,7 @@ def _record(row: int, item: Observation) -> dict[str, Any]:
         "name": item.name,
         "reference": item.reference,
         "successor": item.successor,
+        "related": item.related,
         "created_at": item.created_at,
         "deleted": item.deleted,
         "skip": item.skip,

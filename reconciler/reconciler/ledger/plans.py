@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, bindparam, case, delete, false, func, insert, select, update
 
@@ -18,7 +18,11 @@ from reconciler.ledger.tables import (
     records,
     writes,
 )
-from reconciler.model import Action, Side, SkipReason
+from reconciler.mapping.ids import salesforce_id
+from reconciler.model import SALESFORCE, Action, Side, SkipReason
+
+#: (path, reference field, field behind it) of each mapped field behind a relationship.
+Related: TypeAlias = Sequence[tuple[str, str, str]]
 
 
 class Shown(NamedTuple):
@@ -137,17 +141,21 @@ class Plans:
         self._database = database
         self._layouts = layouts
 
-    def open_pairs(self) -> Iterator[list[OpenPair]]:
-        """The pairs that may need a write, in the order of their numbers, in chunks."""
+    def open_pairs(self, related: Related) -> Iterator[list[OpenPair]]:
+        """The pairs that may need a write, in the order of their numbers, in chunks.
+
+        Args:
+            related: The fields behind a relationship to show.
+        """
         after = 0
         while True:
-            chunk = self._open_pairs(after)
+            chunk = self._open_pairs(after, related)
             if not chunk:
                 return
             after = chunk[-1].pair
             yield chunk
 
-    def _open_pairs(self, after: int) -> list[OpenPair]:
+    def _open_pairs(self, after: int, related: Related) -> list[OpenPair]:
         numbers = (
             select(records.c.pair)
             .where(
@@ -170,18 +178,20 @@ class Plans:
                 ).all()
                 for column in (pairs.c.salesforce_row, pairs.c.phoneiq_row)
             ]
+            salesforce = [self._shown(row[2:]) for row in halves[0]]
+            self._show_related(connection, salesforce, related)
         return [
-            OpenPair(
-                one[0],
-                from_json(one[1]) if one[1] else {},
-                self._shown(one[2:]),
-                self._shown(two[2:]),
-            )
-            for one, two in zip(*halves, strict=True)
+            OpenPair(row[0], from_json(row[1]) if row[1] else {}, one, self._shown(other[2:]))
+            for row, one, other in zip(halves[0], salesforce, halves[1], strict=True)
         ]
 
-    def open_alone(self, side: Side) -> Iterator[list[Shown]]:
-        """A side's open records without a pair that may be created across, in chunks."""
+    def open_alone(self, side: Side, related: Related) -> Iterator[list[Shown]]:
+        """A side's open records without a pair that may be created across, in chunks.
+
+        Args:
+            side: The side that the records are of.
+            related: The fields behind a relationship to show.
+        """
         after = 0
         while True:
             with self._database.reading() as connection:
@@ -199,10 +209,12 @@ class Plans:
                     .order_by(records.c.row)
                     .limit(CHUNK)
                 ).all()
-            if not rows:
+                shown = [self._shown(row) for row in rows]
+                self._show_related(connection, shown, related)
+            if not shown:
                 return
-            after = rows[-1].row
-            yield [self._shown(row) for row in rows]
+            after = shown[-1].row
+            yield shown
 
     def open_writes(self, rows: Sequence[int]) -> dict[tuple[int, Side], OpenWrite]:
         """The writes from these rows that have not been shown yet, by (source row, side)."""
@@ -365,14 +377,23 @@ class Plans:
                 alone,
             )
 
-    def count_skips(self, side: Side) -> dict[str, int]:
-        """A side's records that take no part now, by reason, and fields left out of its records."""
+    def count_skips(self, side: Side, but_for: Sequence[str] = ()) -> dict[str, int]:
+        """A side's records that take no part now, by reason, and fields left out of its records.
+
+        Args:
+            side: The side that the records are of.
+            but_for: Objects whose records do not count.
+        """
         with self._database.reading() as connection:
             counts: dict[str, int] = {
                 row.skip: row.number
                 for row in connection.execute(
                     select(records.c.skip, func.count().label("number"))
-                    .where(records.c.side == side, records.c.skip.is_not(None))
+                    .where(
+                        records.c.side == side,
+                        records.c.skip.is_not(None),
+                        records.c.object.not_in(but_for),
+                    )
                     .group_by(records.c.skip)
                 )
             }
@@ -407,6 +428,37 @@ class Plans:
                 )
                 or 0
             )
+
+    def _show_related(
+        self, connection: Connection, shown: Sequence[Shown], related: Related
+    ) -> None:
+        """Add to records what the ledger holds of the records that they belong to.
+
+        A field whose record was not observed stays absent; it is blank where there is no record.
+        """
+        wanted = {
+            salesforce_id(identifier)
+            for record in shown
+            for _, reference, _ in related
+            if (identifier := record.fields.get(reference))
+        }
+        found: dict[str, dict[str, Any]] = {}
+        for part in parts(sorted(wanted)):
+            for row in connection.execute(
+                select(records.c.id, observations.c.layout, observations.c.body)
+                .join(observations, observations.c.row == records.c.row)
+                .where(records.c.side == SALESFORCE, records.c.id.in_(part))
+            ):
+                found[row.id] = self._layouts.fields(row.layout, row.body)
+        for record in shown:
+            for path, reference, field in related:
+                if reference not in record.fields:
+                    continue
+                identifier = record.fields[reference]
+                if not identifier:
+                    record.fields[path] = None
+                elif field in (behind := found.get(salesforce_id(identifier), {})):
+                    record.fields[path] = behind[field]
 
     def _shown(self, row: Sequence[Any]) -> Shown:
         at, identifier, name, reference, deleted, skip, layout, body, numbers = row

@@ -98,6 +98,8 @@ records = Table(
     Column("name", Text, nullable=False),
     Column("reference", String(40)),
     Column("successor", String(40)),
+    # The Account that it belongs to.
+    Column("related", String(40)),
     Column("created_at", String(40), nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("skip", String(40)),
@@ -131,6 +133,11 @@ Index(
     "records_duplicate_of",
     records.c.duplicate_of,
     sqlite_where=records.c.duplicate_of.is_not(None),
+)
+Index(
+    "records_related",
+    records.c.related,
+    sqlite_where=records.c.related.is_not(None),
 )
 Index(
     "records_successor",

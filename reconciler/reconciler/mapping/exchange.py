@@ -50,6 +50,9 @@ class Exchange:
             SALESFORCE: [row.salesforce for row in rows],
             PHONEIQ: [row.phoneiq for row in rows],
         }
+        # Tables compare in PhoneIQ's values.
+        self._tables: Final = [dict(row.values) for row in rows]
+        self._inverses: Final = [{_key(value): key for key, value in row.values} for row in rows]
         self._settings = settings
         self._fallbacks = settings.fallbacks(name) if rows else {}
         self._lengths: dict[Side, Mapping[str, int]] = {
@@ -71,7 +74,7 @@ class Exchange:
         """
         values: list[Any] = []
         compared: list[Any] = []
-        for kind, field in zip(self._kinds, self._fields[side], strict=True):
+        for index, (kind, field) in enumerate(zip(self._kinds, self._fields[side], strict=True)):
             if field not in fields:
                 values.append(UNSET)
                 compared.append(UNSET)
@@ -82,6 +85,8 @@ class Exchange:
                 value = text(fields[field])
                 if side == SALESFORCE and value == self._fallbacks.get(field, UNSET):
                     value = None
+                if kind == "table" and value is not None:
+                    value = self._tabled(index, side, value)
             values.append(value)
             compared.append(canonical(kind, value))
         return Held(values, compared)
@@ -97,6 +102,10 @@ class Exchange:
         kind, field = self._kinds[index], self._fields[to][index]
         if value is None:
             return (self._fallbacks.get(field) if to == SALESFORCE else None), None
+        if kind == "table" and to == SALESFORCE:
+            value = self._inverses[index].get(_key(value), value)
+            if value in {"true", "false"}:
+                value = value == "true"
         if (
             kind == "phone"
             and to == SALESFORCE
@@ -108,9 +117,21 @@ class Exchange:
             )
         return value, unholdable(kind, value, self._lengths[to].get(field))
 
+    def _tabled(self, index: int, side: Side, value: Value) -> Value:
+        """A value in PhoneIQ's terms, marked where the table does not know it."""
+        if side == SALESFORCE:
+            tabled: Value = self._tables[index].get(_key(value), f"{INVALID}{value}")
+            return tabled
+        return value if _key(value) in self._inverses[index] else f"{INVALID}{value}"
+
     def required(self) -> Mapping[str, str]:
         """What Salesforce gets on a create in required fields without a value."""
         return self._fallbacks
+
+
+def _key(value: Value) -> str:
+    """A value as a table names it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _may(row: FieldMapping, settings: Settings, to: Side) -> bool:

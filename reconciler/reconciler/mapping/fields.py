@@ -6,11 +6,11 @@ Account.
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from reconciler.model import Direction, SalesforceObject
 
-Kind: TypeAlias = Literal["text", "phone", "email"]
+Kind: TypeAlias = Literal["text", "phone", "email", "table"]
 
 
 class FieldMapping(NamedTuple):
@@ -20,11 +20,14 @@ class FieldMapping(NamedTuple):
         salesforce: Field name on the Salesforce object.
         phoneiq: Field name on the PhoneIQ contact, as tap-phoneiq's schema names it.
         direction: Where its values may travel.
+        values: PhoneIQ's value by Salesforce's (as text; booleans as `true` and `false`), for
+            picklists and booleans; empty where both sides hold the same values.
     """
 
     salesforce: str
     phoneiq: str
     direction: Direction = "both"
+    values: tuple[tuple[str, Any], ...] = ()
 
     @property
     def key(self) -> str:
@@ -32,8 +35,19 @@ class FieldMapping(NamedTuple):
         return f"{self.salesforce}>{self.phoneiq}"
 
     @property
+    def related(self) -> tuple[str, str] | None:
+        """For a source behind a relationship, the reference field and the field behind it.
+
+        `Account.Name` is the `Name` of the record that `AccountId` names.
+        """
+        relationship, dot, field = self.salesforce.partition(".")
+        return (f"{relationship}Id", field) if dot else None
+
+    @property
     def kind(self) -> Kind:
         """How its values are compared."""
+        if self.values:
+            return "table"
         if self.phoneiq in PHONEIQ_PHONES or self.salesforce in SALESFORCE_PHONES:
             return "phone"
         if self.phoneiq == "email" or self.salesforce in {"Email", "PersonEmail"}:
@@ -63,6 +77,7 @@ DEFAULT_MAPPINGS: Final[dict[SalesforceObject, tuple[FieldMapping, ...]]] = {
     "Contact": (
         FieldMapping("FirstName", "first_name"),
         FieldMapping("LastName", "last_name"),
+        FieldMapping("Account.Name", "company", "salesforce_to_phoneiq"),
         FieldMapping("Title", "job_title"),
         FieldMapping("Email", "email"),
         FieldMapping("MobilePhone", "mobile_phone"),
@@ -92,12 +107,42 @@ DEFAULT_MAPPINGS: Final[dict[SalesforceObject, tuple[FieldMapping, ...]]] = {
         FieldMapping("Country", "country"),
         FieldMapping("Website", "website"),
     ),
+    "Account": (
+        FieldMapping("Name", "company", "salesforce_to_phoneiq"),
+        FieldMapping("Phone", "work_phone"),
+        FieldMapping("Fax", "fax"),
+        FieldMapping("BillingStreet", "street"),
+        FieldMapping("BillingCity", "city"),
+        FieldMapping("BillingState", "state"),
+        FieldMapping("BillingPostalCode", "postal_code"),
+        FieldMapping("BillingCountry", "country"),
+        FieldMapping("Website", "website"),
+    ),
+    "PersonAccount": (
+        FieldMapping("FirstName", "first_name"),
+        FieldMapping("LastName", "last_name"),
+        FieldMapping("PersonTitle", "job_title"),
+        FieldMapping("PersonEmail", "email"),
+        FieldMapping("PersonMobilePhone", "mobile_phone"),
+        FieldMapping("Phone", "work_phone"),
+        FieldMapping("PersonHomePhone", "home_phone"),
+        FieldMapping("PersonOtherPhone", "other_phone"),
+        FieldMapping("Fax", "fax"),
+        FieldMapping("PersonMailingStreet", "street"),
+        FieldMapping("PersonMailingCity", "city"),
+        FieldMapping("PersonMailingState", "state"),
+        FieldMapping("PersonMailingPostalCode", "postal_code"),
+        FieldMapping("PersonMailingCountry", "country"),
+        FieldMapping("Website", "website"),
+    ),
 }
 
 #: The fields that Salesforce wants on a create.
 REQUIRED: Final[dict[str, tuple[str, ...]]] = {
     "Contact": ("LastName",),
     "Lead": ("LastName", "Company"),
+    "Account": ("Name",),
+    "PersonAccount": ("LastName",),
 }
 
 _ADDRESS: Final = {"Street": 255, "City": 40, "State": 80, "PostalCode": 20, "Country": 80}
@@ -107,21 +152,34 @@ _PERSON: Final = {
     "AssistantName": 40, "Description": 32_000,
 }  # fmt: skip
 
+_ACCOUNT: Final = (
+    {"Name": 255, "Phone": 40, "Fax": 40, "Website": 255, "Description": 32_000}
+    | {f"Billing{part}": length for part, length in _ADDRESS.items()}
+    | {f"Shipping{part}": length for part, length in _ADDRESS.items()}
+)
+
 #: Longest value in characters, by object and field.
 LENGTHS: Final[dict[str, dict[str, int]]] = {
     "Contact": _PERSON
     | {f"Mailing{part}": length for part, length in _ADDRESS.items()}
     | {f"Other{part}": length for part, length in _ADDRESS.items()},
     "Lead": _PERSON | _ADDRESS | {"Company": 255, "Website": 255},
+    "Account": _ACCOUNT,
+    "PersonAccount": _ACCOUNT
+    | {"FirstName": 40, "LastName": 80}
+    | {f"Person{field}": length for field, length in _PERSON.items()}
+    | {f"PersonMailing{part}": length for part, length in _ADDRESS.items()}
+    | {f"PersonOther{part}": length for part, length in _ADDRESS.items()},
 }
 
-#: Fields that Salesforce computes; nothing can be written to them.
-READ_ONLY: Final = frozenset(
+_READ_ONLY: Final = frozenset(
     {
         "Id", "Name", "IsDeleted", "MasterRecordId", "MailingAddress", "OtherAddress", "Address",
         "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp",
         "IsConverted", "ConvertedDate", "ConvertedContactId", "ConvertedAccountId",
         "ConvertedOpportunityId", "PhotoUrl", "IsEmailBounced", "LastActivityDate",
+        "IsPersonAccount", "PersonContactId", "BillingAddress", "ShippingAddress",
+        "PersonMailingAddress", "PersonOtherAddress",
     }
 )  # fmt: skip
 
@@ -132,3 +190,20 @@ PHONEIQ_READ_ONLY: Final = frozenset(
         "salesforce_object",
     }
 )  # fmt: skip
+
+
+def is_read_only(name: str, field: str) -> bool:
+    """Whether Salesforce computes a field, so that nothing can be written to it.
+
+    Args:
+        name: The Salesforce object.
+        field: A field of it; one behind a relationship cannot be written from here either.
+    """
+    if name == "Account" and field == "Name":
+        return False
+    return "." in field or field in _READ_ONLY
+
+
+def stream_of(name: str) -> str:
+    """The stream, and the Salesforce API object, that an object's records are in."""
+    return "Account" if name == "PersonAccount" else name

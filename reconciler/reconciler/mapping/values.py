@@ -49,6 +49,8 @@ def unholdable(kind: Kind, value: Value, max_length: int | None) -> SkipReason |
         return None
     if kind == "phone" and value.startswith(INVALID):
         return "invalid_phone"
+    if kind == "table" and value.startswith(INVALID):
+        return "value_not_mapped"
     if kind == "email" and not _EMAIL.fullmatch(value):
         return "invalid_email"
     if max_length is not None and len(value) > max_length:
