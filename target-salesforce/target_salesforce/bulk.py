@@ -66,14 +66,20 @@ class Upload:
         self.writes: list[Write] = []
         self.size = len(self._buffer.getvalue())
 
-    def add(self, write: Write, cells: list[str]) -> None:
-        """Append a line."""
+    def add(self, write: Write, cells: list[str], size: int) -> None:
+        """Append a line.
+
+        Args:
+            write: what it is about.
+            cells: its values, in the order of the columns.
+            size: the most bytes that it takes.
+        """
         self._waiting[self._identity(dict(zip(self._columns, cells, strict=True)))].append(
             len(self.writes)
         )
         self.writes.append(write)
         self._writer.writerow(cells)
-        self.size += line_bytes(cells)
+        self.size += size
 
     def content(self) -> bytes:
         """Return the CSV in UTF-8."""
@@ -131,10 +137,11 @@ def uploads(
         cells = [
             str(write.id) if column == "Id" else _cell(write.fields, column) for column in columns
         ]
-        if upload.writes and upload.size + line_bytes(cells) > limit:
+        size = _line_bytes(cells)
+        if upload.writes and upload.size + size > limit:
             yield upload
             upload = Upload(operation, key, columns)
-        upload.add(write, cells)
+        upload.add(write, cells, size)
     if upload.writes:
         yield upload
 
@@ -150,7 +157,7 @@ def _cell(fields: dict[str, Any], column: str) -> str:
     return str(value)
 
 
-def line_bytes(cells: list[str]) -> int:
+def _line_bytes(cells: list[str]) -> int:
     """Return the most bytes that a CSV line can have: every cell quoted, every quote doubled."""
     return sum(len(cell.encode()) + cell.count('"') + 3 for cell in cells) + 2
 

@@ -44,7 +44,9 @@ class RejectFile:
         """
         line = _encode(
             {
-                "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+                "time": datetime.now(timezone.utc)
+                .isoformat(timespec="milliseconds")
+                .replace("+00:00", "Z"),
                 "target": "target-salesforce",
                 "stream": stream,
                 "action": write.operation.value,

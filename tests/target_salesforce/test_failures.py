@@ -48,7 +48,7 @@ def test_a_refused_record_goes_to_the_reject_file_and_the_others_arrive(box, tar
     assert by_action["upsert"]["external_id"] == "pc_1"
     for reject in run.rejects:
         assert (reject["target"], reject["stream"]) == ("target-salesforce", "Contact")
-        assert reject["time"].endswith("+00:00")
+        assert reject["time"].endswith("Z")
     assert "+14155550100" not in run.log
     assert "nonsense" not in run.log
 
@@ -451,3 +451,20 @@ def test_ended_by_a_signal_it_leaves_only_states_that_are_true(box, target, sing
     reached = max(each["bookmark"] for each in [first, *run.states])
     assert len(names(box)) >= reached
     assert "Traceback" not in run.log
+
+
+def test_a_batch_on_its_way_is_finished_when_a_signal_comes(box, target, singer):
+    box.admin.fault(
+        side="salesforce", kind="row_error", object="Contact", code="UNABLE_TO_LOCK_ROW", times=1
+    )
+    process = target.start(batch_size_rows=1)
+    messages = [singer.schema(), singer.state({"bookmark": 0}), singer.record(LastName="New")]
+    process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
+    process.stdin.flush()
+    while "locked" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    run = target.finish(process)
+    assert (run.code, run.states) == (128 + signal.SIGTERM, [{"bookmark": 0}])
+    assert names(box) == ["New"]
+    assert run.summary == "written=1 created=1 updated=0 deleted=0 rejected=0"

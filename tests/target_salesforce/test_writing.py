@@ -124,6 +124,26 @@ def test_many_records_go_200_to_a_request(box, target, writes, singer):
     assert len(names(box)) == 401
 
 
+def test_contacts_of_one_account_go_in_one_request(box, target, singer):
+    accounts = [box.admin.salesforce.create("Account", Name=f"A{n}")["Id"] for n in range(2)]
+    box.admin.clear_requests()
+    messages = [
+        singer.record(LastName=f"N{number:03}", AccountId=accounts[number % 2])
+        for number in range(400)
+    ]
+    assert target(singer.schema(), *messages).code == 0
+    sent = [
+        entry["body"]
+        for entry in box.admin.requests(side="salesforce", method="POST")
+        if entry["path"].endswith("/composite/sobjects")
+    ]
+    # Two requests that lock the same account can refuse each other.
+    assert [[account in body for account in accounts] for body in sent] in (
+        [[True, False], [False, True]],
+        [[False, True], [True, False]],
+    )
+
+
 def test_records_with_different_fields_share_one_bulk_job(box, target, writes, singer):
     ids = [box.admin.salesforce.create("Contact", LastName=f"N{n}")["Id"] for n in range(3)]
     box.admin.clear_requests()
