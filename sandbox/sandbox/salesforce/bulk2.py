@@ -557,12 +557,11 @@ class _Work:
         return False
 
     def _keep_unprocessed(self) -> None:
+        for row in self._pending:
+            self._sinks["unprocessed"].write(row)
         with suppress(_BatchError):
-            while self._pending:
-                for row in self._pending:
-                    self._sinks["unprocessed"].write(row)
-                self._pending = []
-                self._read_rows()
+            while row := self._next_row():
+                self._sinks["unprocessed"].write(row)
 
 
 class _Sink:
