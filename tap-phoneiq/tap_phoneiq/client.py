@@ -70,3 +70,17 @@ class PhoneIQStream(Stream):
         self.fields = fields
         super().__init__(tap)
         self.api: PhoneIQ = tap.api
+
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        """Log a message, unless an error that speaks for itself is on its way out.
+
+        The SDK announces every error as an unhandled one.
+
+        Args:
+            message: The message.
+            args: Its arguments.
+            level: Its level.
+            kwargs: As `logging` takes them.
+        """
+        if not isinstance(sys.exc_info()[1], (StopError, BrokenPipeError)):
+            super().log(message, *args, level=level, **kwargs)

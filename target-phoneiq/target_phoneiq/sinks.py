@@ -45,6 +45,16 @@ class PhoneIQSink(Sink):
 class ContactsSink(PhoneIQSink):
     """Writes contacts."""
 
+    def __init__(self, target: TargetPhoneIQ, **kwargs: Any) -> None:
+        """Set the sink up.
+
+        Args:
+            target: The target that the sink belongs to.
+            kwargs: As the SDK's `Sink` takes them.
+        """
+        # Whatever the stream's key: a new contact has no id yet, and its record may leave it out.
+        super().__init__(target, **(kwargs | {"key_properties": []}))
+
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Queue the write that a record asks for.
 

@@ -74,14 +74,6 @@ def test_broken_input_ends_with_one_message_that_does_not_repeat_it(target, say,
     assert "Adalheid" not in load.log
 
 
-def test_a_record_without_its_key_breaks_the_rules_of_singer(target, say):
-    load = target(say.schema(keys=["id"]), say.record(first_name="Adalheid"))
-    assert load.code == 1
-    (line,) = load.errors
-    assert "key_properties" in line.replace("Key Properties", "key_properties")
-    assert "Adalheid" not in load.log
-
-
 def test_about_names_every_setting(command):
     told = subprocess.run(
         [*command(), "--about", "--format=json"], capture_output=True, text=True, check=True

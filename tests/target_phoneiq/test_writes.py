@@ -48,8 +48,11 @@ def test_a_record_with_a_new_salesforce_id_creates_one_contact_however_often_it_
     assert len(box.admin.phoneiq.list()) == 1
 
 
-def test_a_record_without_any_id_creates_a_contact(box, target, say):
-    load = target(say.schema(), say.record(first_name="Ada"), say.record(id=None, first_name="Bea"))
+@pytest.mark.parametrize("keys", [[], ["id"]])
+def test_a_record_without_any_id_creates_a_contact(box, target, say, keys):
+    load = target(
+        say.schema(keys=keys), say.record(first_name="Ada"), say.record(id=None, first_name="Bea")
+    )
     assert [each["first_name"] for each in box.admin.phoneiq.list()] == ["Ada", "Bea"]
     assert "2 created" in load.closing
 
