@@ -49,6 +49,7 @@ class Observation(NamedTuple):
         successor: The Salesforce id that this record was merged or converted into.
         related: The Salesforce id of the Account that it belongs to.
         created_at: When the record was created, as the side writes it.
+        stamp: When the side says that it last changed.
         deleted: Whether this is a tombstone.
         skip: Why it takes no part, or None.
     """
@@ -64,6 +65,7 @@ class Observation(NamedTuple):
     successor: str | None
     related: str | None
     created_at: str
+    stamp: str
     deleted: bool
     skip: SkipReason | None
 

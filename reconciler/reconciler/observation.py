@@ -86,6 +86,7 @@ class Observer:
             successor=salesforce_id(successor) if successor else None,
             related=salesforce_id(account) if account else None,
             created_at=record.get("CreatedDate") or "",
+            stamp=record.get("SystemModstamp") or "",
             deleted=deleted,
             skip=skip,
         )
@@ -106,6 +107,7 @@ class Observer:
             successor=None,
             related=None,
             created_at=record.get("created_at") or "",
+            stamp=record.get("updated_at") or "",
             deleted=deleted,
             skip=None,
         )

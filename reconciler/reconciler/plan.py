@@ -7,14 +7,14 @@ be missing by the next run, since the tap of its side does not show it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from reconciler.errors import DeleteGuardError
 from reconciler.ledger import Ledger
-from reconciler.ledger.plans import FieldSkip, OpenPair, OpenWrite, Outcome, Shown
+from reconciler.ledger.plans import Emission, FieldSkip, OpenPair, OpenWrite, Outcome, Shown
 from reconciler.mapping.exchange import Exchange, Held
 from reconciler.mapping.fields import MATCHING_PHONES, REQUIRED
 from reconciler.mapping.phones import INVALID
@@ -22,7 +22,6 @@ from reconciler.merging import UNSET, Decision, merge
 from reconciler.model import (
     PHONEIQ,
     SALESFORCE,
-    Action,
     Change,
     Side,
     SkipReason,
@@ -38,6 +37,10 @@ from reconciler.summary import Summary
 logger = logging.getLogger(__name__)
 
 _encode: Final = msgspec.json.Encoder().encode
+
+#: A value that was sent this often in place of the same old value, within so many runs, flaps.
+_ROUNDS: Final = 3
+_LATELY: Final = 15
 
 #: Reference fields of a PhoneIQ contact.
 _SALESFORCE_ID: Final = "salesforce_id"
@@ -105,6 +108,8 @@ class Planner:
         for pairs in self._ledger.plans.open_pairs(self._related):
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
             open_writes = self._ledger.plans.open_writes(rows)
+            self._recent = self._ledger.plans.recent_changes(rows, self._run - _LATELY)
+            self._flapping = self._ledger.plans.flapping(rows)
             yield self._commit([self._plan_pair(pair, open_writes) for pair in pairs])
         for alone in self._ledger.plans.open_alone(other(self._side), self._related):
             open_writes = self._ledger.plans.open_writes([record.row for record in alone])
@@ -157,6 +162,11 @@ class Planner:
             if skip is not None:
                 skips.append(FieldSkip(_ends(pair, decision.to)[0].row, field, skip))
                 continue
+            source_row = _ends(pair, decision.to)[0].row
+            if self._flaps(source_row, field, decision.to, change):
+                turns = _encode([change.old, change.new]).decode()
+                skips.append(FieldSkip(source_row, field, "flapping", turns))
+                continue
             changes[decision.to][field] = change
             if decision.to == self._side and decision.why in {"keep_salesforce", "keep_phoneiq"}:
                 conflicts.append(
@@ -169,22 +179,18 @@ class Planner:
                 )
         self._add_reference(pair, changes)
         source, target = _ends(pair, self._side)
-        emitted, write = self._emit(
-            open_writes.get((source.row, self._side)),
-            Write(
-                self._side,
-                pair.salesforce.object,
-                target.id,
-                "update",
-                changes[self._side],
-            ),
-        )
         arrived = [
             opened.write
             for side in (SALESFORCE, PHONEIQ)
             if (opened := open_writes.get((_ends(pair, side)[0].row, side))) is not None
             and not (opened.action == "update" and changes[side])
         ]
+        opened = open_writes.get((source.row, self._side))
+        emitted, write = self._emit(
+            opened if opened is not None and opened.write not in arrived else None,
+            Write(self._side, pair.salesforce.object, target.id, "update", changes[self._side]),
+            target.stamp,
+        )
         outcome = Outcome(
             rows=(pair.salesforce.row, pair.phoneiq.row),
             source_row=source.row,
@@ -195,8 +201,25 @@ class Planner:
             field_skips=skips,
             conflicts=conflicts if write is not None else (),
             confirmed=arrived,
+            overtaken=_overtaken(opened, emitted, arrived),
         )
         return outcome, write
+
+    def _flaps(self, source_row: int, field: str, to: Side, change: Change) -> bool:
+        """Whether a value goes back and forth: a platform rewrites what it is given.
+
+        It was sent a few times lately in place of the same old value, and each time the record
+        changed afterwards, so it arrived. It starts again when someone enters another value.
+        """
+        turns = [change.old, change.new]
+        if self._flapping.get((source_row, field)) == turns:
+            return True
+        sent = [
+            changes[field][:2]
+            for changes in self._recent.get((source_row, to), ())
+            if field in changes
+        ]
+        return sent.count(turns) >= _ROUNDS
 
     def _takes_part(self, pair: OpenPair, to: Side) -> bool:
         """Whether the side that a value comes from takes part now."""
@@ -304,11 +327,21 @@ class Planner:
             )
         if left != self._side:
             return Outcome(rows, source.row, settled=False, pair=pair.pair), None
+        opened = open_writes.get((source.row, self._side))
         emitted, write = self._emit(
-            open_writes.get((source.row, self._side)),
+            opened,
             Write(self._side, pair.salesforce.object, survivor.id, "delete", {}),
+            survivor.stamp,
         )
-        return Outcome(rows, source.row, settled=False, pair=pair.pair, emitted=emitted), write
+        outcome = Outcome(
+            rows,
+            source.row,
+            settled=False,
+            pair=pair.pair,
+            emitted=emitted,
+            overtaken=_overtaken(opened, emitted, ()),
+        )
+        return outcome, write
 
     # --- creates ----------------------------------------------------------------------------
 
@@ -335,11 +368,16 @@ class Planner:
         if self._side == SALESFORCE and any(field not in changes for field in REQUIRED[name]):
             missing: SkipReason = "missing_required_field"
             return Outcome((record.row,), record.row, settled=True, skip=missing), None
-        emitted, write = self._emit(opened, Write(self._side, name, None, "create", changes))
-        return (
-            Outcome((record.row,), record.row, settled=False, emitted=emitted, field_skips=skips),
-            write,
+        emitted, write = self._emit(opened, Write(self._side, name, None, "create", changes), None)
+        outcome = Outcome(
+            (record.row,),
+            record.row,
+            settled=False,
+            emitted=emitted,
+            field_skips=skips,
+            overtaken=_overtaken(opened, emitted, ()),
         )
+        return outcome, write
 
     def _route(self, record: Shown) -> tuple[str, SkipReason | None]:
         if self._side == PHONEIQ:
@@ -380,20 +418,33 @@ class Planner:
     # --- emitting ---------------------------------------------------------------------------
 
     def _emit(
-        self, opened: OpenWrite | None, write: Write
-    ) -> tuple[tuple[Action, str | None] | None, Write | None]:
-        """Whether a write goes out now: not again before its side was observed after it did."""
+        self, opened: OpenWrite | None, write: Write, stamp: str | None
+    ) -> tuple[Emission | None, Write | None]:
+        """Whether a write goes out now: not again before its side was observed after it did.
+
+        Args:
+            opened: The last write from this source that was not seen to arrive.
+            write: What is needed now.
+            stamp: When the record that is written last changed.
+        """
         if write.action == "update" and not write.changes:
             return None, None
         changes = None if write.action == "create" else _json_changes(write.changes)
-        if (
-            opened is not None
-            and opened.run > self._observed.get(self._side, 0)
-            and opened.action == write.action
-            and opened.changes == changes
-        ):
+        if opened is None or opened.action != write.action or opened.changes != changes:
+            return Emission(write.action, changes, stamp, None), write
+        if opened.run > self._observed.get(self._side, 0):
             return None, None
-        return (write.action, changes), write
+        # Where the record has changed since, the write did arrive, and its values were replaced.
+        again = opened.write if opened.stamp == stamp else None
+        return Emission(write.action, changes, stamp, again), write
+
+
+def _overtaken(
+    opened: OpenWrite | None, emitted: Emission | None, arrived: Sequence[int]
+) -> Sequence[int]:
+    if opened is None or emitted is None or opened.write in arrived:
+        return ()
+    return () if emitted.again == opened.write else (opened.write,)
 
 
 def _ends(pair: OpenPair, to: Side) -> tuple[Shown, Shown]:

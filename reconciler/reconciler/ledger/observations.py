@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
 
 from reconciler.ledger.database import Database
-from reconciler.ledger.rows import CHUNK, from_json, parts, reopen_sharers, to_json
+from reconciler.ledger.rows import CHUNK, from_json, parts, reopen_sharers, set_records, to_json
 from reconciler.ledger.tables import (
     field_skips,
     layouts,
@@ -55,6 +55,20 @@ class Layouts:
         self._fields[layout] = fields
 
 
+class _Known(NamedTuple):
+    """What the ledger holds of a record that is observed again."""
+
+    row: int
+    layout: int
+    body: str
+    numbers: str
+    skip: str | None
+    deleted: bool
+    reference: str | None
+    released: bool
+    stamp: str
+
+
 class Observations:
     """The observations of both sides.
 
@@ -88,35 +102,50 @@ class Observations:
             fresh: list[tuple[int, Observation]] = []
             changed: list[tuple[int, Observation]] = []
             numbers_changed: list[tuple[int, Observation]] = []
+            released: set[int] = set()
+            touched: list[dict[str, Any]] = []
             for item in newest.values():
                 before = known.get(item.id)
                 if before is None:
                     fresh.append((self._next_row, item))
                     self._next_row += 1
                     continue
-                row, layout, body, numbers, skip, deleted, reference = before
-                now = (
-                    self._layouts.number(connection, item),
-                    _body(item),
-                    to_json(item.numbers),
-                    item.skip,
-                    item.deleted,
-                    item.reference,
-                )
-                if now == (layout, body, numbers, skip, deleted, reference):
+                layout, body, numbers = self._content(connection, item)
+                own = (item.skip, item.deleted, item.reference)
+                if (layout, body, numbers, *own) == (
+                    before.layout,
+                    before.body,
+                    before.numbers,
+                    before.skip,
+                    before.deleted,
+                    before.reference,
+                ):
+                    if item.stamp not in {"", before.stamp}:
+                        touched.append({"at": before.row, "new": item.stamp})
                     continue
-                changed.append((row, item))
-                if numbers != now[2] or deleted != item.deleted or skip != item.skip:
-                    numbers_changed.append((row, item))
+                changed.append((before.row, item))
+                if before.released and not self._is_edited(before, item):
+                    released.add(before.row)
+                if (numbers, item.deleted, item.skip) != (
+                    before.numbers,
+                    before.deleted,
+                    before.skip,
+                ):
+                    numbers_changed.append((before.row, item))
             self._insert(connection, fresh, run)
-            self._update(connection, changed, run)
+            self._update(connection, changed, released, run)
             self._change_numbers(connection, numbers_changed)
             self._reopen_members(connection, [item.id for _, item in fresh + changed])
+            if touched:
+                connection.execute(
+                    update(records)
+                    .where(records.c.row == bindparam("at"))
+                    .values(stamp=bindparam("new")),
+                    touched,
+                )
             return len(fresh) + len(changed)
 
-    def _known(
-        self, connection: Connection, side: Side, ids: list[str]
-    ) -> dict[str, tuple[int, int, str, str, str | None, bool, str | None]]:
+    def _known(self, connection: Connection, side: Side, ids: list[str]) -> dict[str, _Known]:
         statement = (
             select(
                 records.c.id,
@@ -128,15 +157,30 @@ class Observations:
                 records.c.skip if side == SALESFORCE else literal(None),
                 records.c.deleted,
                 records.c.reference,
+                records.c.released,
+                records.c.stamp,
             )
             .join_from(records, observations, observations.c.row == records.c.row)
             .where(records.c.side == side)
         )
-        known: dict[str, tuple[int, int, str, str, str | None, bool, str | None]] = {}
-        for part in parts(ids):
-            for row in connection.execute(statement.where(records.c.id.in_(part))):
-                known[row[0]] = tuple(row[1:])
-        return known
+        return {
+            row[0]: _Known(*row[1:])
+            for part in parts(ids)
+            for row in connection.execute(statement.where(records.c.id.in_(part)))
+        }
+
+    def _content(self, connection: Connection, item: Observation) -> tuple[int, str, str]:
+        """Layout, body and numbers as they are stored."""
+        return (
+            self._layouts.number(connection, item),
+            to_json(list(item.fields.values())),
+            to_json(item.numbers),
+        )
+
+    def _is_edited(self, before: _Known, item: Observation) -> bool:
+        """Whether a field changed; a field that is extracted for the first time did not."""
+        held = self._layouts.fields(before.layout, before.body)
+        return any(item.fields.get(field, value) != value for field, value in held.items())
 
     def _insert(
         self, connection: Connection, fresh: list[tuple[int, Observation]], run: int
@@ -147,13 +191,13 @@ class Observations:
         connection.execute(
             insert(observations),
             [
-                {
-                    "row": row,
-                    "layout": self._layouts.number(connection, item),
-                    "body": _body(item),
-                    "numbers": to_json(item.numbers),
-                    "run": run,
-                }
+                dict(
+                    zip(
+                        ("layout", "body", "numbers", "row", "run"),
+                        (*self._content(connection, item), row, run),
+                        strict=True,
+                    )
+                )
                 for row, item in fresh
             ],
         )
@@ -164,7 +208,11 @@ class Observations:
             connection.execute(insert(phone_numbers), numbers)
 
     def _update(
-        self, connection: Connection, changed: list[tuple[int, Observation]], run: int
+        self,
+        connection: Connection,
+        changed: list[tuple[int, Observation]],
+        released: set[int],
+        run: int,
     ) -> None:
         if not changed:
             return
@@ -188,15 +236,17 @@ class Observations:
                 run=run,
             ),
             [
-                {
-                    "at": row,
-                    "new_layout": self._layouts.number(connection, item),
-                    "new_body": _body(item),
-                    "new_numbers": to_json(item.numbers),
-                }
+                dict(
+                    zip(
+                        ("new_layout", "new_body", "new_numbers", "at"),
+                        (*self._content(connection, item), row),
+                        strict=True,
+                    )
+                )
                 for row, item in changed
             ],
         )
+        set_records(connection, sorted(released), released=True, settled=True)
 
     @staticmethod
     def _reopen_members(connection: Connection, accounts: list[str]) -> None:
@@ -293,13 +343,10 @@ def _record(row: int, item: Observation) -> dict[str, Any]:
         "successor": item.successor,
         "related": item.related,
         "created_at": item.created_at,
+        "stamp": item.stamp,
         "deleted": item.deleted,
         "skip": item.skip,
         "duplicate_of": None,
         "released": False,
         "settled": False,
     }
-
-
-def _body(item: Observation) -> str:
-    return to_json(list(item.fields.values()))

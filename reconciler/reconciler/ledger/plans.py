@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, bindparam, case, delete, false, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, false, func, insert, select, update
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
@@ -33,6 +33,7 @@ class Shown(NamedTuple):
         id: Its id on its side.
         object: Its Salesforce object.
         reference: The id of the other side's record that it names.
+        stamp: When its side says that it last changed.
         deleted: Whether it is a tombstone.
         skip: Why it takes no part, or None.
         fields: Value by field as delivered.
@@ -43,6 +44,7 @@ class Shown(NamedTuple):
     id: str
     object: str
     reference: str | None
+    stamp: str
     deleted: bool
     skip: SkipReason | None
     fields: dict[str, Any]
@@ -73,6 +75,7 @@ class OpenWrite(NamedTuple):
         action: What was to happen.
         changes: JSON of the changes; None for a create.
         run: The run that emitted it last.
+        stamp: When the written record had last changed by then.
         tries: How often it was emitted.
     """
 
@@ -80,6 +83,7 @@ class OpenWrite(NamedTuple):
     action: Action
     changes: str | None
     run: int
+    stamp: str | None
     tries: int
 
 
@@ -90,11 +94,29 @@ class FieldSkip(NamedTuple):
         source_row: The record that has the value.
         field: The field that does not get it.
         reason: Why.
+        detail: For a flapping field, JSON of the old and the new value that take turns.
     """
 
     source_row: int
     field: str
     reason: SkipReason
+    detail: str | None = None
+
+
+class Emission(NamedTuple):
+    """A write that goes out now.
+
+    Attributes:
+        action: What happens to the record.
+        changes: JSON of the changes; None for a create.
+        stamp: When the written record last changed; None for a create.
+        again: The journal's number of the same write, where it is tried again.
+    """
+
+    action: Action
+    changes: str | None
+    stamp: str | None
+    again: int | None
 
 
 class Outcome(NamedTuple):
@@ -106,11 +128,12 @@ class Outcome(NamedTuple):
         settled: Whether nothing is left to do.
         pair: The pair's number, or None.
         baseline: The new baseline, or None where it did not move.
-        emitted: Action and JSON of the changes of a write that goes out now, or None.
+        emitted: The write that goes out now, or None.
         skip: Why a record without a pair is not created, or None.
         field_skips: Fields that are left out of writes, and why.
         conflicts: (field, resolution, Salesforce value, PhoneIQ value) of each one decided now.
         confirmed: Journal numbers of the writes that have arrived.
+        overtaken: Journal numbers of the writes whose place another takes.
         dissolved: Whether the pair ends, since a record of it was deleted.
         released: Whether the record that is left is not to be created again.
     """
@@ -120,11 +143,12 @@ class Outcome(NamedTuple):
     settled: bool
     pair: int | None = None
     baseline: dict[str, Any] | None = None
-    emitted: tuple[Action, str | None] | None = None
+    emitted: Emission | None = None
     skip: SkipReason | None = None
     field_skips: Sequence[FieldSkip] = ()
     conflicts: Sequence[tuple[str, str, Any, Any]] = ()
     confirmed: Sequence[int] = ()
+    overtaken: Sequence[int] = ()
     dissolved: bool = False
     released: bool = False
 
@@ -227,9 +251,44 @@ class Plans:
                     )
                 ):
                     found[row.source_row, row.side] = OpenWrite(
-                        row.write, row.action, row.changes, row.run, row.tries
+                        row.write, row.action, row.changes, row.run, row.stamp, row.tries
                     )
         return found
+
+    def recent_changes(self, rows: Sequence[int], since: int) -> dict[tuple[int, Side], list[Any]]:
+        """What was lately written from these rows: changes by (source row, side), oldest first.
+
+        Args:
+            rows: The rows that the values come from.
+            since: The oldest run that counts.
+        """
+        found: dict[tuple[int, Side], list[Any]] = {}
+        with self._database.reading() as connection:
+            for part in parts(rows):
+                for row in connection.execute(
+                    select(writes.c.source_row, writes.c.side, writes.c.changes)
+                    .where(
+                        writes.c.source_row.in_(part),
+                        writes.c.run >= since,
+                        writes.c.action == "update",
+                    )
+                    .order_by(writes.c.write)
+                ):
+                    found.setdefault((row.source_row, row.side), []).append(from_json(row.changes))
+        return found
+
+    def flapping(self, rows: Sequence[int]) -> dict[tuple[int, str], list[Any]]:
+        """Old and new value that take turns, by (source row, field), where that was stopped."""
+        with self._database.reading() as connection:
+            return {
+                (row.source_row, row.field): from_json(row.detail)
+                for part in parts(rows)
+                for row in connection.execute(
+                    select(field_skips).where(
+                        field_skips.c.source_row.in_(part), field_skips.c.reason == "flapping"
+                    )
+                )
+            }
 
     def store(self, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
         """Commit what planning came to, before its writes are emitted.
@@ -252,7 +311,8 @@ class Plans:
                     .values(baseline=bindparam("new")),
                     baselines,
                 )
-            self._confirm(connection, [write for one in outcomes for write in one.confirmed], run)
+            self._close(connection, [write for one in outcomes for write in one.confirmed], run)
+            self._close(connection, [write for one in outcomes for write in one.overtaken], 0)
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
             found = [
@@ -279,80 +339,34 @@ class Plans:
                     dissolve(connection, one.pair, released=one.released)
 
     @staticmethod
-    def _confirm(connection: Connection, arrived: list[int], run: int) -> None:
-        for part in parts(arrived):
+    def _close(connection: Connection, numbers: list[int], run: int) -> None:
+        for part in parts(numbers):
             connection.execute(
                 update(writes).where(writes.c.write.in_(part)).values(confirmed_run=run)
             )
 
     @staticmethod
     def _journal(connection: Connection, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
-        emitted = [
-            {
-                "source": one.source_row,
-                "side": side,
-                "action": one.emitted[0],
-                "changes": one.emitted[1],
-                "run": run,
-            }
-            for one in outcomes
-            if one.emitted is not None
-        ]
-        if not emitted:
-            return
-        again = {
-            row[0]
-            for part in parts([item["source"] for item in emitted])
-            for row in connection.execute(
-                select(writes.c.source_row).where(
-                    writes.c.source_row.in_(part),
-                    writes.c.side == side,
-                    writes.c.confirmed_run.is_(None),
-                )
-            )
-        }
-        repeated = [item for item in emitted if item["source"] in again]
-        if repeated:
+        emitted = [(one.source_row, one.emitted) for one in outcomes if one.emitted is not None]
+        again = [write.again for _, write in emitted if write.again is not None]
+        for part in parts(again):
             connection.execute(
                 update(writes)
-                .where(
-                    writes.c.source_row == bindparam("source"),
-                    writes.c.side == side,
-                    writes.c.confirmed_run.is_(None),
-                )
-                .values(
-                    action=bindparam("new_action"),
-                    changes=bindparam("new_changes"),
-                    run=run,
-                    # Other values are a new write, not the old one tried again.
-                    tries=case(
-                        (
-                            writes.c.changes.is_not_distinct_from(bindparam("new_changes")),
-                            writes.c.tries + 1,
-                        ),
-                        else_=1,
-                    ),
-                ),
-                [
-                    {
-                        "source": item["source"],
-                        "new_action": item["action"],
-                        "new_changes": item["changes"],
-                    }
-                    for item in repeated
-                ],
+                .where(writes.c.write.in_(part))
+                .values(run=run, tries=writes.c.tries + 1)
             )
         first = [
             {
-                "source_row": item["source"],
+                "source_row": row,
                 "side": side,
-                "action": item["action"],
-                "changes": item["changes"],
+                "action": write.action,
+                "changes": write.changes,
                 "run": run,
+                "stamp": write.stamp,
                 "tries": 1,
             }
-            for item in emitted
-            if item["source"] not in again
+            for row, write in emitted
+            if write.again is None
         ]
         if first:
             connection.execute(insert(writes), first)
@@ -461,12 +475,13 @@ class Plans:
                     record.fields[path] = behind[field]
 
     def _shown(self, row: Sequence[Any]) -> Shown:
-        at, identifier, name, reference, deleted, skip, layout, body, numbers = row
+        at, identifier, name, reference, stamp, deleted, skip, layout, body, numbers = row
         return Shown(
             at,
             identifier,
             name,
             reference,
+            stamp,
             deleted,
             skip,
             self._layouts.fields(layout, body),
@@ -480,6 +495,7 @@ def _shown_columns() -> tuple[Any, ...]:
         records.c.id,
         records.c.object,
         records.c.reference,
+        records.c.stamp,
         records.c.deleted,
         records.c.skip,
         observations.c.layout,

@@ -101,6 +101,8 @@ records = Table(
     # The Account that it belongs to.
     Column("related", String(40)),
     Column("created_at", String(40), nullable=False),
+    # When its side says that it last changed; moves with changes that no mapping sees.
+    Column("stamp", String(40), nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("skip", String(40)),
     # The row that holds this record's number; then the record is skipped as duplicate_phone.
@@ -192,9 +194,13 @@ writes = Table(
     # JSON object of [old, new, why] by field; null for a create, whose values are its source's.
     Column("changes", Text),
     Column("run", Integer, nullable=False),
+    # When the written record had last changed; null for a create.
+    Column("stamp", String(40)),
     Column("tries", Integer, nullable=False),
+    # The run that saw it arrive; 0 where another write took its place.
     Column("confirmed_run", Integer),
 )
+Index("writes_source", writes.c.source_row, writes.c.run)
 Index(
     "writes_open",
     writes.c.source_row,
@@ -210,6 +216,8 @@ field_skips = Table(
     Column("source_row", Integer, nullable=False),
     Column("field", String(80), nullable=False),
     Column("reason", String(40), nullable=False),
+    # For a flapping field, JSON of the old and the new value that take turns.
+    Column("detail", Text),
     PrimaryKeyConstraint("source_row", "field"),
 )
 
