@@ -318,9 +318,9 @@ class _World:
             if self._roll() < 0.1:
                 truth.fax = self._number(plan)
         before = self._last
-        if before is not None and before.home is not None and self._roll() < 0.25:
+        at_home = before is not None and before.home is not None and before.plan is plan
+        if before is not None and at_home and self._roll() < 0.25:
             truth.last, truth.home, truth.address = before.last, before.home, before.address
-            truth.plan = before.plan
         elif self._roll() < 0.2:
             truth.home = self._number(plan)
         self._last = truth
