@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from reconciler.mapping.fields import DEFAULT_MAPPINGS
+from reconciler.mapping.fields import DEFAULT_MAPPINGS, stream_of
 from reconciler.settings import JSON_SCHEMA, READS
 from tap_phoneiq.tap import TapPhoneIQ
 from target_phoneiq.target import TargetPhoneIQ
@@ -44,7 +44,11 @@ def test_each_mapping_has_its_mode() -> None:
 
 def test_the_tap_selects_the_fields_of_the_default_mappings() -> None:
     selected = set(PLUGINS["tap-salesforce"]["select"])
-    needed = {f"{name}.{row.salesforce}" for name, rows in DEFAULT_MAPPINGS.items() for row in rows}
+    needed = {
+        f"{stream_of(name)}.{row.related[0] if row.related else row.salesforce}"
+        for name, rows in DEFAULT_MAPPINGS.items()
+        for row in rows
+    }
     assert needed <= selected
 
 
