@@ -94,12 +94,7 @@ class Field:
         value = value.strip()
         if not value:
             return None
-        if len(value) > self.length:
-            raise SalesforceError(
-                "STRING_TOO_LONG",
-                f"{self.label}: data value too large: {value} (max length={self.length})",
-                (self.name,),
-            )
+        self.check_length(value)
         if self.type == "email" and not _EMAIL.fullmatch(value):
             raise SalesforceError(
                 "INVALID_EMAIL_ADDRESS",
@@ -107,6 +102,19 @@ class Field:
                 (self.name,),
             )
         return value
+
+    def check_length(self, value: str) -> None:
+        """Check that a text fits.
+
+        Raises:
+            SalesforceError: STRING_TOO_LONG.
+        """
+        if len(value) > self.length:
+            raise SalesforceError(
+                "STRING_TOO_LONG",
+                f"{self.label}: data value too large: {value} (max length={self.length})",
+                (self.name,),
+            )
 
     def from_json(self, value: Any) -> Any:
         """Return the stored form of a JSON value.

@@ -487,7 +487,7 @@ def _stored_column(field: Field, values: list[Any]) -> list[Any]:
     longest = max((value for value in stored if value is not None), key=len, default=None)
     if longest is not None:
         # One check for the column: the longest of all is the one that may be too long.
-        field.check(longest)
+        field.check_length(longest)
     return stored
 
 
