@@ -277,10 +277,10 @@ class Bulk:
 
     def _wait(self, job: str) -> dict[str, Any]:
         """Wait until Salesforce is done; it gives a job up by itself after a day at the most."""
-        pause = 0.5
+        pause = 0.2
         while True:
             sleep(pause)
-            pause = min(pause * 1.5, 15.0)
+            pause = min(pause * 2, 15.0)
             state = self._job(job)
             if state["state"] in {"JobComplete", "Failed", "Aborted"}:
                 return state

@@ -152,7 +152,8 @@ _SETTINGS = th.PropertiesList(
         title="Action",
         description=(
             "Restricts what may happen to one action. Without it each record decides: with Id "
-            "update, else upsert by external_id_field, else insert; _sdc_deleted_at deletes."
+            "update, else upsert by external_id_field, else insert; _sdc_deleted_at deletes. "
+            "hard_delete is not there: it passes over the recycle bin."
         ),
     ),
     th.Property(
@@ -222,6 +223,12 @@ class TargetSalesforce(Target):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
+    # A batch is being written; one was written since the last STATE; the signal to end that came.
+    # On the class since a signal can come before the instance is ready.
+    _loading = False
+    _loaded = False
+    _signal: int | None = None
+
     def __init__(self, **kwargs: Any) -> None:
         """See the SDK's Target.
 
@@ -239,9 +246,6 @@ class TargetSalesforce(Target):
         self.counts: Counter[str] = Counter()
         self._descriptions: dict[str, Description] = {}
         self._started = time.monotonic()
-        self._loading = False
-        self._loaded = False
-        self._signal: int | None = None
 
     def _check_settings(self) -> None:
         errors = []
@@ -259,12 +263,6 @@ class TargetSalesforce(Target):
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check settings against their schema, without quoting a secret in the error."""
-        if self._config.get("action") == "hard_delete":
-            message = (
-                "action: found 'hard_delete', which passes over the recycle bin and is not "
-                "supported; allowed are 'insert', 'update', 'upsert', 'delete'"
-            )
-            raise ConfigValidationError(message, errors=[message])
         try:
             return super()._validate_config(raise_errors=raise_errors)
         except ConfigValidationError as error:
