@@ -71,7 +71,7 @@ def serve(
         raise click.ClickException(str(error)) from error
 
 
-def _banner(ready: server.Ready, world: World) -> None:
+def _banner(ready: server.Ready, world: World, kept: bool) -> None:
     salesforce = ", ".join(
         f"{world.salesforce.count(name):,} {plural}"
         for name, plural in (("Account", "accounts"), ("Contact", "contacts"), ("Lead", "leads"))
@@ -90,6 +90,7 @@ Salesforce  {ready.salesforce_url}  ({salesforce})
 For clients that insist on https://login.salesforce.com
             HTTPS_PROXY={ready.proxy_url} REQUESTS_CA_BUNDLE={ready.ca_bundle}
 Admin API   {ready.phoneiq_url}/_sandbox/
+Data        {"kept from before; --fresh makes it anew" if kept else "made anew"}
 Ctrl-C stops it."""
     )
 

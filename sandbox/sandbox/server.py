@@ -65,7 +65,7 @@ class Ready:
     pid: int
 
 
-async def serve(options: Options, *, on_ready: Callable[[Ready, World], None]) -> None:
+async def serve(options: Options, *, on_ready: Callable[[Ready, World, bool], None]) -> None:
     """Serve both sides until SIGINT or SIGTERM.
 
     Data in the folder is kept, and made anew where there is none, where it is incomplete, or
@@ -73,7 +73,8 @@ async def serve(options: Options, *, on_ready: Callable[[Ready, World], None]) -
 
     Args:
         options: Folder, data and ports.
-        on_ready: Called once everything listens and `ready.json` is written.
+        on_ready: Called once everything listens, before `ready.json` says so, with whether the
+            data was there before.
 
     Raises:
         StartError: A port is taken, or the folder or a database in it cannot be used.
@@ -88,7 +89,7 @@ async def serve(options: Options, *, on_ready: Callable[[Ready, World], None]) -
         raise StartError(f"--folder {folder}: {error.strerror}") from error
     phoneiq_socket = _listen(options.phoneiq_port)
     salesforce_socket = _listen(options.salesforce_port)
-    world = _open(options, folder)
+    world, kept = _open(options, folder)
     try:
         async with _proxy(options, folder / _CA_FILE, salesforce_socket) as proxy:
             ready = Ready(
@@ -101,8 +102,8 @@ async def serve(options: Options, *, on_ready: Callable[[Ready, World], None]) -
             phoneiq, salesforce = _apps(world, public_url=ready.salesforce_url)
 
             def announce() -> None:
+                on_ready(ready, world, kept)
                 _write(ready_file, asdict(ready))
-                on_ready(ready, world)
 
             await _serve_until_stopped(
                 {_Server(phoneiq): phoneiq_socket, _Server(salesforce): salesforce_socket},
@@ -157,7 +158,8 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
-def _open(options: Options, folder: Path) -> World:
+def _open(options: Options, folder: Path) -> tuple[World, bool]:
+    """Open both stores, and make the data if need be; say whether it was kept instead."""
     clock = Clock()
     try:
         world = World(
@@ -174,11 +176,12 @@ def _open(options: Options, folder: Path) -> World:
         ) from error
     # Written last: data without it was never finished.
     complete = folder / "data.json"
-    if options.fresh or not complete.exists():
+    kept = complete.exists() and not options.fresh
+    if not kept:
         complete.unlink(missing_ok=True)
         world.start_over(contacts=options.contacts, seed=options.seed)
         _write(complete, {"contacts": options.contacts, "seed": options.seed})
-    return world
+    return world, kept
 
 
 def _apps(world: World, *, public_url: str) -> tuple[ASGIApp, ASGIApp]:

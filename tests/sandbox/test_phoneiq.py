@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from contextlib import contextmanager
 
 import pytest
-from sandbox.phoneiq.app import READ_ONLY_KEY
+import requests
+import uvicorn
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.phoneiq import app as phoneiq_app
+from sandbox.phoneiq.store import ContactStore
 
 DAY = 24 * 60 * 60
 
@@ -38,7 +45,7 @@ def test_wrong_key(phoneiq, value):
 
 def test_read_only_key_may_read_and_not_write(phoneiq, box):
     contact = phoneiq.create(first_name="Ada")
-    phoneiq.session.headers["Authorization"] = f"Bearer {READ_ONLY_KEY}"
+    phoneiq.session.headers["Authorization"] = f"Bearer {phoneiq_app.READ_ONLY_KEY}"
     assert phoneiq.page()["data"] == [contact]
     for method, path in (
         ("POST", "/v1/contacts"),
@@ -453,3 +460,38 @@ def test_changes_never_share_a_time_not_even_when_the_clock_goes_back(phoneiq, b
     results = phoneiq.batch(*[{"op": "upsert", "contact": {}}] * 50)
     times += [box.admin.phoneiq.get(result["id"])["updated_at"] for result in results]
     assert times == sorted(set(times))
+
+
+# Limits
+
+
+def test_requests_beyond_the_limit_of_a_minute(tmp_path):
+    store = ContactStore(tmp_path / "phoneiq.db", Clock())
+    app = phoneiq_app.build(store, Faults(), requests_per_minute=3)
+    with served(app) as url:
+        headers = {"Authorization": f"Bearer {phoneiq_app.API_KEY}"}
+        answers = [requests.get(f"{url}/v1/account", headers=headers, timeout=10) for _ in range(8)]
+    refusals = [answer for answer in answers if answer.status_code == 429]
+    # A minute may end while this runs, which gives up to three requests more.
+    assert 2 <= len(refusals) <= 5
+    for answer in refusals:
+        assert refused(answer) == (429, "rate_limited", None)
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert answer.headers["X-RateLimit-Remaining"] == "0"
+    assert answers[0].headers["X-RateLimit-Limit"] == "3"
+    assert answers[0].json()["limits"]["requests_per_minute"] == 3
+    store.close()
+
+
+@contextmanager
+def served(app):
+    """Serve an app on a free port of this process."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -58,7 +58,9 @@ def test_data_outlives_a_restart(tmp_path):
     with Sandbox.start(tmp_path, contacts=20, seed=3) as box:
         kept = box.admin.phoneiq.create(first_name="Ada", salesforce_id="003Sb0000000001IAA")
         record = box.admin.salesforce.create("Lead", LastName="Byron", Company="A")
+        assert "made anew" in (tmp_path / "sandbox.log").read_text()
     with Sandbox.start(tmp_path, contacts=5, seed=4) as box:
+        assert "kept from before" in (tmp_path / "sandbox.log").read_text()
         assert box.admin.phoneiq.get(kept["id"]) == kept
         assert box.admin.salesforce.get("Lead", record["Id"]) == record
         assert len(box.admin.phoneiq.list()) == 21
