@@ -29,13 +29,17 @@ _PERSON = {
 }
 #: Writable fields of each Salesforce object with their lengths.
 SALESFORCE_FIELDS: dict[str, dict[str, int]] = {
+    "Account": {"Name": 255, "Phone": 40, "Fax": 40, "Website": 255, "Description": 32_000}
+    | {EXTERNAL_ID: 40}
+    | {f"Billing{part}": length for part, length in _ADDRESS.items()},
     "Contact": _PERSON
-    | {"HomePhone": 40, "OtherPhone": 40}
+    | {"HomePhone": 40, "OtherPhone": 40, "AccountId": 18}
     | {f"Mailing{part}": length for part, length in _ADDRESS.items()},
     "Lead": _PERSON | _ADDRESS | {"Company": 255, "Website": 255},
 }
 _SYSTEM_FIELDS: dict[str, dict[str, Any]] = {
-    "Contact": {"IsDeleted": False, "MasterRecordId": None},
+    "Account": {"IsDeleted": False, "MasterRecordId": None, "IsPersonAccount": False},
+    "Contact": {"IsDeleted": False, "MasterRecordId": None, "AccountId": None},
     "Lead": {
         "IsDeleted": False,
         "MasterRecordId": None,
@@ -44,8 +48,8 @@ _SYSTEM_FIELDS: dict[str, dict[str, Any]] = {
         "ConvertedAccountId": None,
     },
 }
-_REQUIRED = {"Contact": ("LastName",), "Lead": ("LastName", "Company")}
-_PREFIX = {"Contact": "003", "Lead": "00Q"}
+_REQUIRED = {"Account": ("Name",), "Contact": ("LastName",), "Lead": ("LastName", "Company")}
+_PREFIX = {"Account": "001", "Contact": "003", "Lead": "00Q"}
 
 #: Writable fields of a PhoneIQ contact with their lengths.
 PHONEIQ_FIELDS: dict[str, int] = {
@@ -115,12 +119,12 @@ def _clean(value: Any) -> Any:
 
 
 class Salesforce:
-    """Contacts and Leads."""
+    """Accounts, Contacts and Leads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rows: dict[str, dict[str, Any]] = {}
-        self.objects = ["Contact", "Lead"]
+        self.objects = ["Account", "Contact", "Lead"]
         self.written: list[Written] = []
         self.refused: list[str] = []
 
@@ -128,8 +132,9 @@ class Salesforce:
 
     def create(self, object_: str, **fields: Any) -> str:
         """Make a record and return its id; fields that Salesforce requires get a value."""
-        given = {"LastName": "Doe"} | ({"Company": "Acme"} if object_ == "Lead" else {}) | fields
-        return self._create(object_, given)
+        usual = {"Name": "Acme", "LastName": "Doe", "Company": "Acme"}
+        required = {name: usual[name] for name in _REQUIRED[object_]}
+        return self._create(object_, required | fields)
 
     def edit(self, id_: str, **fields: Any) -> None:
         self._change(id_, fields)
@@ -147,15 +152,17 @@ class Salesforce:
         }
 
     def convert(self, lead: str) -> str:
-        """Convert a Lead into a new Contact and return the Contact's id."""
+        """Convert a Lead into a new Contact of a new Account and return the Contact's id."""
         fields = self._rows[lead]
+        account = self._create("Account", {"Name": fields["Company"]})
         new = {
             name: fields[name]
             for name in ("FirstName", "LastName", "Title", "Email", "MobilePhone", "Phone", "Fax")
         } | {f"Mailing{part}": fields[part] for part in _ADDRESS}
-        contact = self._create("Contact", new)
+        contact = self._create("Contact", new | {"AccountId": account})
         fields |= {
             "IsConverted": True,
+            "ConvertedAccountId": account,
             "ConvertedContactId": contact,
             "SystemModstamp": self._stamp(),
         }
@@ -164,14 +171,14 @@ class Salesforce:
     def get(self, id_: str) -> dict[str, Any]:
         return self._rows[id_]
 
-    def live(self, object_: str | None = None) -> list[dict[str, Any]]:
-        """What is neither deleted nor converted."""
+    def live(self, *objects: str) -> list[dict[str, Any]]:
+        """Contacts and Leads, or what is named, that are neither deleted nor converted."""
         return [
             row
             for row in self._rows.values()
             if not row["IsDeleted"]
             and not row.get("IsConverted")
-            and object_ in {None, row["attributes"]}
+            and row["attributes"] in (objects or ("Contact", "Lead"))
         ]
 
     def everything(self) -> dict[str, dict[str, Any]]:

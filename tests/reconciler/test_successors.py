@@ -1,0 +1,61 @@
+"""Merges and conversions move the pair."""
+
+from __future__ import annotations
+
+
+def test_the_pair_of_a_merged_record_moves_to_its_master(job):
+    loser, contact = job.pair_up(Title="Countess")
+    winner = job.salesforce.create("Contact", FirstName="Augusta", Email="ada@example.org")
+    job.settle()
+    job.salesforce.merge(winner, loser)
+    job.salesforce.edit(winner, MobilePhone="+14155550132")
+    job.settle()
+    assert [row["id"] for row in job.phoneiq.live()] == [contact]
+    assert job.phoneiq.get(contact)["salesforce_id"] == winner
+    assert job.phoneiq.get(contact)["email"] == "ada@example.org"
+    assert len(job.salesforce.live()) == 1
+
+
+def test_a_merge_of_two_paired_records_creates_nothing_again(job):
+    winner, contact = job.pair_up()
+    loser, other = job.pair_up(FirstName="Ada", MobilePhone="+14155550177")
+    job.salesforce.merge(winner, loser)
+    job.settle()
+    assert [row["Id"] for row in job.salesforce.live()] == [winner]
+    assert {row["id"] for row in job.phoneiq.live()} == {contact, other}
+    assert job.phoneiq.get(contact)["salesforce_id"] == winner
+
+
+def test_a_chain_of_merges_is_followed_to_its_end(job):
+    first, contact = job.pair_up()
+    second = job.salesforce.create("Contact", FirstName="Ada")
+    third = job.salesforce.create("Contact", FirstName="Ada", MobilePhone="+14155550177")
+    job.salesforce.merge(second, first)
+    job.salesforce.merge(third, second)
+    job.settle()
+    assert job.phoneiq.get(contact)["salesforce_id"] == third
+    assert len(job.phoneiq.live()) == 1
+
+
+def test_the_pair_of_a_converted_lead_moves_to_its_contact(job):
+    lead, contact = job.pair_up("Lead", Title="Countess", Company="Acme")
+    converted = job.salesforce.convert(lead)
+    job.settle()
+    assert [row["id"] for row in job.phoneiq.live()] == [contact]
+    assert job.phoneiq.get(contact)["salesforce_id"] == converted
+    assert job.phoneiq.get(contact)["salesforce_object"] == "Contact"
+    job.salesforce.edit(converted, Title="Analyst")
+    job.phoneiq.edit(contact, email="ada@example.org")
+    job.settle()
+    assert job.phoneiq.get(contact)["job_title"] == "Analyst"
+    assert job.salesforce.get(converted)["Email"] == "ada@example.org"
+    assert len(job.salesforce.live()) == 1
+
+
+def test_an_edit_in_phoneiq_while_the_lead_is_converted_reaches_the_contact(job):
+    lead, contact = job.pair_up("Lead", Title="Countess")
+    converted = job.salesforce.convert(lead)
+    job.phoneiq.edit(contact, job_title="Analyst")
+    job.settle()
+    assert job.salesforce.get(converted)["Title"] == "Analyst"
+    assert job.salesforce.refused == []
