@@ -1,7 +1,7 @@
 """Watch two address books become the same: `make demo`.
 
-Starts a PhoneIQ and a Salesforce on 127.0.0.1, both with their own contacts, runs the job twice
-through Meltano and shows what the first run did and that the second one had nothing left to do.
+Starts a PhoneIQ and a Salesforce on 127.0.0.1, both with their own contacts, runs the job through
+Meltano until a run has nothing left to write, and shows what was done.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
+from sandbox.client import AdminClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,34 +33,19 @@ FOLDER = PROJECT / ".sandbox"
 OUTPUT = PROJECT / "output"
 LEDGER = PROJECT / ".meltano" / "contact-sync-sandbox.db"
 PORTS = {"PhoneIQ": 8701, "Salesforce": 8702, "the proxy": 8703}
+#: A record that one run completes can take part in the next one; more rounds than this are a fault.
+MOST_RUNS = 3
 PIPES = ("observe-phoneiq", "salesforce-to-phoneiq", "phoneiq-to-salesforce")
+
+#: By pipe, what a run said at its end: counts by name, and `skipped` and `conflicts` as counts by
+#: reason and by resolution.
+Summaries: TypeAlias = dict[str, dict[str, Any]]
 
 console = Console(highlight=False)
 
 
 class DemoError(Exception):
     """The demo cannot go on; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the three pipes of one job run said at their end.
-
-    Attributes:
-        pipes: By pipe, its summary: counts by name, and `skipped` and `conflicts` as counts by
-            reason and by resolution.
-    """
-
-    pipes: dict[str, dict[str, Any]]
-
-    @property
-    def writes(self) -> int:
-        """Records that it created, updated or deleted, on either side."""
-        return sum(
-            summary[action]
-            for summary in self.pipes.values()
-            for action in ("created", "updated", "deleted")
-        )
 
 
 def check_ports() -> None:
@@ -129,18 +114,21 @@ def environment() -> dict[str, str]:
     )
 
 
-def run_job(name: str, *options: str) -> Run:
+def run_job(number: int, *options: str) -> Summaries:
     """Run the job once, with a line for each of its steps.
 
     Args:
-        name: What to call the run; its log is `output/<name>.log`.
+        number: Which run it is; its log is `output/run-<number>.log`.
         options: More options for `meltano run`.
+
+    Returns:
+        What each pipe said at its end.
 
     Raises:
         DemoError: It failed; the message holds the end of its log.
     """
-    console.print(f"[bold]{name}[/]")
-    log = OUTPUT / f"{name.replace(' ', '-')}.log"
+    console.print(f"[bold]run {number}[/]")
+    log = OUTPUT / f"run-{number}.log"
     command = [f"{BIN}/meltano", "--environment=sandbox", "run", *options, "contact-sync"]
     with log.open("w") as stream:
         process = subprocess.Popen(
@@ -161,7 +149,18 @@ def run_job(name: str, *options: str) -> Run:
     if code:
         end = "\n".join(log.read_text().splitlines()[-30:])
         raise DemoError(f"{end}\nthe job failed (exit code {code}); all of its log is in {log}")
-    return Run({entry["pipe"]: entry["summary"] for entry in history()})
+    summaries = {entry["pipe"]: entry["summary"] for entry in history()}
+    console.print(f"  {writes(summaries):,} records written")
+    return summaries
+
+
+def writes(summaries: Summaries) -> int:
+    """Records that a run created, updated or deleted, on either side."""
+    return sum(
+        summary[action]
+        for summary in summaries.values()
+        for action in ("created", "updated", "deleted")
+    )
 
 
 def show_steps(process: subprocess.Popen[str], log: IO[str]) -> None:
@@ -206,26 +205,33 @@ def history() -> list[dict[str, Any]]:
     return runs
 
 
-def table(run: Run) -> Table:
-    """What a run did, with a column for each side."""
-    observed, to_phoneiq, to_salesforce = (run.pipes[pipe] for pipe in PIPES)
-    result = Table("", "Salesforce", "PhoneIQ", title="What the first run did")
+def table(runs: list[Summaries]) -> Table:
+    """What the runs did, with a column for each side.
+
+    Reads and skips are those of the first run, which read everything; what was done is summed up.
+    """
+    result = Table("", "Salesforce", "PhoneIQ", title="What was done")
     for column in result.columns[1:]:
         column.justify = "right"
 
     def row(name: str, salesforce: int, phoneiq: int) -> None:
         result.add_row(name, f"{salesforce:,}", f"{phoneiq:,}")
 
-    row("read", to_phoneiq["read"], observed["read"])
-    row("paired", to_phoneiq["paired"], to_salesforce["paired"])
-    row("created", to_salesforce["created"], to_phoneiq["created"])
-    row("updated", to_salesforce["updated"], to_phoneiq["updated"])
-    conflicts = [Counter(to_salesforce["conflicts"]), Counter(to_phoneiq["conflicts"])]
-    for resolution in sorted(conflicts[0] | conflicts[1]):
-        row(f"conflicts: {resolution}", conflicts[0][resolution], conflicts[1][resolution])
-    skipped = [Counter(to_phoneiq["skipped"]), Counter(to_salesforce["skipped"])]
-    for reason in sorted(skipped[0] | skipped[1]):
-        row(f"skipped: {reason}", skipped[0][reason], skipped[1][reason])
+    def total(pipe: str, count: str) -> int:
+        return sum(summaries[pipe][count] for summaries in runs)
+
+    observed, to_phoneiq, to_salesforce = PIPES
+    row("read", runs[0][to_phoneiq]["read"], runs[0][observed]["read"])
+    row("paired", *(sum(total(pipe, "paired") for pipe in PIPES),) * 2)
+    for action in ("created", "updated"):
+        row(action, total(to_salesforce, action), total(to_phoneiq, action))
+    for name, pipes in (
+        ("conflicts", (to_salesforce, to_phoneiq)),
+        ("skipped", (to_phoneiq, to_salesforce)),
+    ):
+        salesforce, phoneiq = (Counter[str](runs[0][pipe][name]) for pipe in pipes)
+        for kind in sorted(salesforce | phoneiq):
+            row(f"{name}: {kind}", salesforce[kind], phoneiq[kind])
     return result
 
 
@@ -244,7 +250,7 @@ def main() -> None:
 
 
 def demo(contacts: int) -> None:
-    """Start both sides from nothing, run the job twice, show what came of it.
+    """Start both sides from nothing, run the job until they agree, show what was done.
 
     Raises:
         DemoError: Something did not start, the job failed, or the sides still differ.
@@ -255,28 +261,44 @@ def demo(contacts: int) -> None:
     with sandbox(contacts):
         console.print(f"PhoneIQ and Salesforce are up on 127.0.0.1, {contacts:,} contacts a side")
         # The bookmarks of an earlier demo are worth nothing to a new ledger.
-        first = run_job("first run", "--full-refresh")
-        second = run_job("second run")
+        runs = [run_job(1, "--full-refresh")]
+        while writes(runs[-1]) and len(runs) < MOST_RUNS:
+            runs.append(run_job(len(runs) + 1))
+        someone = pair()
     console.print()
-    console.print(table(first))
+    console.print(table(runs))
     megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     console.print(f"The largest process of all took {megabytes:,.0f} MB.")
-    if second.writes:
-        left = ", ".join(
-            f"{pipe}: {summary['created']} created, {summary['updated']} updated"
-            for pipe, summary in second.pipes.items()
+    if left := writes(runs[-1]):
+        details = ", ".join(
+            f"{summary['created']} created and {summary['updated']} updated by {pipe}"
+            for pipe, summary in runs[-1].items()
         )
-        raise DemoError(f"not in sync, the second run still wrote: {left}")
+        raise DemoError(f"not in sync, run {len(runs)} still wrote {left} records: {details}")
     console.print("[bold green]in sync: the next run has nothing to write[/]")
-    console.print(WHAT_NOW)
+    console.print(what_now(*someone), soft_wrap=True)
 
 
-WHAT_NOW = f"""
-Now change something yourself:
-  .venv/bin/contact-sync-sandbox serve &           starts both again, with the data of this demo
-  curl http://127.0.0.1:{PORTS["PhoneIQ"]}/_sandbox/             what can be changed, and how
-  .venv/bin/meltano run contact-sync               carries it to the other side
-  .venv/bin/meltano invoke reconciler:history      the runs so far
+def pair() -> tuple[str, str]:
+    """The ids of a Salesforce Contact and of the PhoneIQ contact that is the same person."""
+    admin = AdminClient(f"http://127.0.0.1:{PORTS['PhoneIQ']}")
+    for contact in admin.phoneiq.list():
+        if contact["salesforce_object"] == "Contact":
+            return contact["salesforce_id"], contact["id"]
+    raise DemoError("no contact of PhoneIQ names a Contact of Salesforce")
+
+
+def what_now(contact: str, phoneiq_id: str) -> str:
+    """The next commands to try."""
+    admin = f"http://127.0.0.1:{PORTS['PhoneIQ']}/_sandbox"
+    return f"""
+Now change something yourself. Start both sides again, with the data of this demo:
+  .venv/bin/contact-sync-sandbox serve
+and in another terminal:
+  curl -X PATCH {admin}/salesforce/Contact/{contact} -d '{{"Title": "Head of Rain"}}'
+  .venv/bin/meltano run contact-sync
+  curl {admin}/phoneiq/contacts/{phoneiq_id}
+  .venv/bin/meltano invoke reconciler:history
 """
 
 
