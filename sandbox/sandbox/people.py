@@ -218,23 +218,21 @@ class _World:
         self._company: _Company | None = None
 
     def people(self, contacts: int) -> Iterator[Person]:
-        left = {"salesforce": contacts, "phoneiq": contacts}
+        records_left = contacts_left = contacts
         order: list[Known] = ["both", "salesforce", "phoneiq"]
-        while left["salesforce"] or left["phoneiq"]:
+        while records_left or contacts_left:
             self._random.shuffle(order)
-            for known in order:
-                sides = [
-                    side for side in ("salesforce", "phoneiq")
-                    if known in (side, "both") and left[side]
-                ]  # fmt: skip
-                if not sides:
-                    continue
-                person = self._person(
-                    "both" if len(sides) == 2 else sides[0],  # type: ignore[arg-type]
-                    twice=left["salesforce"] > 1,
-                )
-                left["salesforce"] -= sum(name != "Account" for name, _ in person.records)
-                left["phoneiq"] -= len(person.contacts)
+            for drawn in order:
+                known = drawn
+                if known != "phoneiq" and not records_left:
+                    known = "phoneiq"
+                if known != "salesforce" and not contacts_left:
+                    known = "salesforce"
+                if not (records_left if known == "salesforce" else contacts_left):
+                    break
+                person = self._person(known, twice=records_left > 1)
+                records_left -= sum(name != "Account" for name, _ in person.records)
+                contacts_left -= len(person.contacts)
                 yield person
                 yield from self._on_top(known)
 
@@ -247,9 +245,8 @@ class _World:
             row["IsDeleted"] = True
             yield Person("salesforce", records=[("Contact", row)])
         elif known != "phoneiq" and roll < 0.035:
-            truth = self._truth(employed=False)
-            person = Person("salesforce", records=[("Account", self._person_account(truth))])
-            yield person
+            row = self._person_account(self._truth(employed=False))
+            yield Person("salesforce", records=[("Account", row)])
         elif known != "salesforce" and roll > 0.985:
             contact = self._phoneiq_row(self._truth())
             contact["deleted_at"] = contact["updated_at"]

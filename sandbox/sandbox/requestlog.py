@@ -118,25 +118,9 @@ class RequestLog:
 
         async def logged(scope: Scope, receive: Receive, send: Send) -> None:
             body = bytearray()
-            status: int | None = None
-
-            async def receive_and_keep() -> Message:
-                message = await receive()
-                if message["type"] == "http.request" and len(body) < BODY_LIMIT:
-                    body.extend(message.get("body", b"")[: BODY_LIMIT - len(body)])
-                return message
-
-            async def send_and_look(message: Message) -> None:
-                nonlocal status
-                if message["type"] == "http.response.start":
-                    status = message["status"]
-                    note()
-                await send(message)
-
             noted = False
 
-            def note() -> None:
-                # Before the answer leaves: whoever has the answer finds the request in the log.
+            def note(status: int | None) -> None:
                 nonlocal noted
                 if not noted:
                     noted = True
@@ -149,9 +133,21 @@ class RequestLog:
                         body=bytes(body),
                     )
 
+            async def receive_and_keep() -> Message:
+                message = await receive()
+                if message["type"] == "http.request" and len(body) < BODY_LIMIT:
+                    body.extend(message.get("body", b"")[: BODY_LIMIT - len(body)])
+                return message
+
+            async def note_and_send(message: Message) -> None:
+                # Before the answer leaves: whoever has the answer finds the request in the log.
+                if message["type"] == "http.response.start":
+                    note(message["status"])
+                await send(message)
+
             try:
-                await app(scope, receive_and_keep, send_and_look)
+                await app(scope, receive_and_keep, note_and_send)
             finally:
-                note()
+                note(None)
 
         return logged

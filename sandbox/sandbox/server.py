@@ -35,6 +35,7 @@ HOST = "127.0.0.1"
 _ADMIN = "/_sandbox"
 _CA_FILE = "ca.pem"
 _GRACE = 5  # seconds for requests under way when the sandbox stops
+_KEEP_ALIVE = 75  # seconds that a client may be silent between two requests
 
 
 class StartError(Exception):
@@ -143,6 +144,7 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 log_level="error",
                 timeout_graceful_shutdown=_GRACE,
+                timeout_keep_alive=_KEEP_ALIVE,
             )
         )
         self.listening = asyncio.Event()
