@@ -38,7 +38,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -125,8 +125,8 @@ def fill(phoneiq: ContactStore, salesforce: SalesforceStore, *, contacts: int, s
         contacts: How many.
         seed: The same seed makes the same people, ids and times.
     """
-    with _Spool() as accounts, _Spool() as people_, _Spool() as leads:
-        spools = {"Account": accounts, "Contact": people_, "Lead": leads}
+    with _Spool() as account_rows, _Spool() as contact_rows, _Spool() as lead_rows:
+        spools = {"Account": account_rows, "Contact": contact_rows, "Lead": lead_rows}
 
         def phoneiq_rows() -> Iterator[Row]:
             for person in people(contacts, seed):
@@ -369,7 +369,7 @@ class _World:
 
     def _differing(self, truth: _Truth) -> tuple[_Truth, _Truth]:
         """Return what Salesforce and what PhoneIQ knows of a person whom both know."""
-        salesforce, phoneiq = _copy(truth), _copy(truth)
+        salesforce, phoneiq = replace(truth), replace(truth)
         for key in ("title", "email", "work", "home", "fax", "address"):
             roll = self._roll()
             if roll < 0.1:
@@ -611,21 +611,3 @@ def _stretched(key: str, value: str | None, least: int) -> str:
     while len(" ".join(words)) < least:
         words.append(words[0])
     return " ".join(words)[:100]
-
-
-def _copy(truth: _Truth) -> _Truth:
-    return _Truth(
-        plan=truth.plan,
-        first=truth.first,
-        last=truth.last,
-        email=truth.email,
-        mobile=truth.mobile,
-        address=truth.address,
-        at=truth.at,
-        title=truth.title,
-        company=truth.company,
-        work=truth.work,
-        extension=truth.extension,
-        home=truth.home,
-        fax=truth.fax,
-    )

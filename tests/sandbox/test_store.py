@@ -50,7 +50,8 @@ def test_an_error_in_a_transaction_leaves_nothing_behind(store):
             store.update(kept["id"], {"last_name": "C"})
             raise ZeroDivisionError
 
-    pytest.raises(ZeroDivisionError, fail_halfway)
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
     bodies, _ = store.page(after=0, include_deleted=True, limit=10)
     assert len(bodies) == 1
     assert store.get(kept["id"]) == kept
