@@ -99,12 +99,13 @@ def test_upserts_by_external_id(salesforce):
     job = Job(salesforce, "upsert", "PhoneIQ_Contact_ID__c")
     job.run(
         "LastName,PhoneIQ_Contact_ID__c",
-        *("A2,pc_1", "B,pc_2", "B2,pc_2", "C,"),
+        *("A2,pc_1", "B,pc_2", "B2,pc_2", "C,", "D,pc_4"),
     )
     good = {row["PhoneIQ_Contact_ID__c"]: row for row in job.results("successfulResults")}
     assert (good["pc_1"]["sf__Id"], good["pc_1"]["sf__Created"]) == (there, "false")
-    assert good["pc_2"]["sf__Created"] == "true"
+    assert good["pc_4"]["sf__Created"] == "true"
     assert {row["LastName"]: row["sf__Error"] for row in job.results("failedResults")} == {
+        "B": "DUPLICATE_VALUE:Duplicate external id specified: pc_2:PhoneIQ_Contact_ID__c --",
         "B2": "DUPLICATE_VALUE:Duplicate external id specified: pc_2:PhoneIQ_Contact_ID__c --",
         "C": "MISSING_ARGUMENT:PhoneIQ_Contact_ID__c not specified:PhoneIQ_Contact_ID__c --",
     }

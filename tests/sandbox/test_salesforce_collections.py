@@ -55,7 +55,7 @@ def test_all_or_none_undoes_the_good_rows(salesforce):
 
 
 def test_updates_by_id(salesforce):
-    first, gone = (salesforce.create("Contact", LastName=name) for name in "AB")
+    first, gone, twice = (salesforce.create("Contact", LastName=name) for name in "ABC")
     salesforce.call("DELETE", f"sobjects/Contact/{gone}")
     results = _send(
         salesforce,
@@ -66,7 +66,8 @@ def test_updates_by_id(salesforce):
         _row(Id="003Sb0000000099IAA", Phone="1"),
         _row(Id="00QSb0000000001MAA", Phone="1"),
         _row(Phone="1"),
-        _row(Id=first, Phone="2"),
+        _row(Id=twice, Phone="1"),
+        _row(Id=twice[:15], Title="2"),
     )
     assert _codes(results) == [
         None,
@@ -75,9 +76,11 @@ def test_updates_by_id(salesforce):
         "MALFORMED_ID",
         "MISSING_ARGUMENT",
         "DUPLICATE_VALUE",
+        "DUPLICATE_VALUE",
     ]
     assert results[0] == {"id": first, "success": True, "errors": []}
-    assert salesforce.query("SELECT Phone FROM Contact") == [{"Phone": "1"}]
+    found = salesforce.query("SELECT Phone FROM Contact")
+    assert [each["Phone"] for each in found] == ["1", None]
 
 
 def test_upserts_by_external_id(salesforce):
@@ -91,13 +94,15 @@ def test_upserts_by_external_id(salesforce):
         path,
         _row(phoneiq_contact_id__c="pc_1", Phone="1"),
         _row(PhoneIQ_Contact_ID__c="pc_2", LastName="New"),
-        _row(PhoneIQ_Contact_ID__c="pc_2", LastName="Again"),
+        _row(PhoneIQ_Contact_ID__c="pc_4", LastName="Twice"),
+        _row(PhoneIQ_Contact_ID__c="pc_4", LastName="Again"),
         _row(PhoneIQ_Contact_ID__c="pc_3"),
         _row(LastName="Nobody"),
     )
     assert _codes(results) == [
         None,
         None,
+        "DUPLICATE_VALUE",
         "DUPLICATE_VALUE",
         "REQUIRED_FIELD_MISSING",
         "MISSING_ARGUMENT",

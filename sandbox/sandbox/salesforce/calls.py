@@ -117,9 +117,7 @@ def rest(
     async def endpoint(request: Request) -> Response:
         call = Call(org, request, await request.body())
         handler = handlers["GET" if request.method == "HEAD" else request.method]
-        response = await run_in_threadpool(answer, call, handler)
-        response.headers["Sforce-Limit-Info"] = f"api-usage={org.requests}/{DAILY_REQUESTS}"
-        return response
+        return await run_in_threadpool(answer, call, handler)
 
     return endpoint
 
@@ -129,9 +127,11 @@ def answer(call: Call, handler: Callable[[Call], Response]) -> Response:
     call.org.count_request()
     try:
         check(call.org, call.request)
-        return handler(call)
+        response = handler(call)
     except SalesforceError as error:
-        return JsonResponse([error.as_answer()], error.status)
+        response = JsonResponse([error.as_answer()], error.status)
+    response.headers["Sforce-Limit-Info"] = f"api-usage={call.org.requests}/{DAILY_REQUESTS}"
+    return response
 
 
 def check(org: Org, request: Request) -> None:

@@ -6,6 +6,7 @@ changes is applied in one transaction, each with an `Outcome` of its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,7 +16,7 @@ from sandbox.salesforce.errors import SalesforceError
 from sandbox.salesforce.store import check_writable, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     from sandbox.salesforce.rows import Rows, Values
     from sandbox.salesforce.schema import Field, SObject
@@ -93,8 +94,8 @@ class Writer:
         """
         outcomes: list[Outcome] = []
         with suppress(_AllOrNoneError), self._store.writing() as rows:
-            seen: set[Any] = set()
-            outcomes.extend(self._one(rows, change, seen) for change in changes)
+            repeated = _repeated(changes)
+            outcomes.extend(self._one(rows, change, repeated) for change in changes)
             if all_or_none and any(outcome.error for outcome in outcomes):
                 raise _AllOrNoneError
         if all_or_none and any(outcome.error for outcome in outcomes):
@@ -106,17 +107,18 @@ class Writer:
             return [each if each.error else Outcome(None, False, undone) for each in outcomes]
         return outcomes
 
-    def _one(self, rows: Rows, change: Change, seen: set[Any]) -> Outcome:
+    def _one(self, rows: Rows, change: Change, repeated: Set[Any]) -> Outcome:
         try:
-            self._check(change, seen)
+            self._check(change, repeated)
             return _carry_out(rows, change)
         except SalesforceError as error:
             return Outcome(change.number, False, error)
 
-    def _check(self, change: Change, seen: set[Any]) -> None:
+    def _check(self, change: Change, repeated: Set[Any]) -> None:
         if change.error is not None:
             raise change.error
-        _check_repeated(change, seen)
+        if _mark(change) in repeated:
+            raise _repetition(change)
         fault = self._faults.row_error("salesforce", change.sobject.name)
         if fault is not None:
             raise SalesforceError(*fault)
@@ -250,24 +252,29 @@ def _named(change: Change) -> int:
     return change.number
 
 
-def _check_repeated(change: Change, seen: set[Any]) -> None:
-    """Refuse a second change of one record in the same set, as Salesforce does."""
-    if change.operation == "update" and change.number is not None:
-        mark: Any = change.number
-    elif change.operation == "upsert" and change.key_value is not None:
-        mark = change.key_value
+def _mark(change: Change) -> Any:
+    """Return what tells which record a change is for, None where nothing does beforehand."""
+    if change.error is not None or change.operation not in {"update", "upsert"}:
+        return None
+    value = change.number if change.key is None else change.key_value
+    if isinstance(value, str) and change.key is not None and not change.key.unique:
+        value = value.lower()
+    return None if value is None else (change.sobject.name, value)
+
+
+def _repeated(changes: Sequence[Change]) -> Set[Any]:
+    """Return the marks of records that several changes are for: Salesforce makes none of them."""
+    counts = Counter(map(_mark, changes))
+    return {mark for mark, count in counts.items() if count > 1 and mark is not None}
+
+
+def _repetition(change: Change) -> SalesforceError:
+    if change.key is None or change.key.type == "id":
+        shown = f"id specified: {ids.make(change.sobject.name, change.number or 0)}"
     else:
-        return
-    if mark in seen:
-        by_id = change.key is None or change.key.type == "id"
-        what = "id" if by_id else "external id"
-        shown = ids.make(change.sobject.name, mark) if by_id else mark
-        raise SalesforceError(
-            "DUPLICATE_VALUE",
-            f"Duplicate {what} specified: {shown}",
-            ("Id" if change.key is None else change.key.name,),
-        )
-    seen.add(mark)
+        shown = f"external id specified: {change.key_value}"
+    name = "Id" if change.key is None else change.key.name
+    return SalesforceError("DUPLICATE_VALUE", f"Duplicate {shown}", (name,))
 
 
 def _upsert(rows: Rows, change: Change) -> Outcome:
