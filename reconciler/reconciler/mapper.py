@@ -262,7 +262,7 @@ class Reconciler(InlineMapper):
 
 
 def _record(write: Write) -> dict[str, Any]:
-    record: dict[str, Any] = {field: change.new for field, change in write.changes.items()}
+    record: dict[str, Any] = {field: change.sent for field, change in write.changes.items()}
     if write.id is not None:
         record["Id" if write.side == SALESFORCE else "id"] = write.id
     if write.action == "delete":

@@ -75,13 +75,15 @@ class Change(NamedTuple):
 
     Attributes:
         old: Canonical value on the written side before.
-        new: Value to send, in the written side's own form.
+        new: Canonical value that takes its place.
         why: The rule that decided.
+        sent: The new value in the written side's own form.
     """
 
     old: Value
     new: Value
     why: str
+    sent: Value
 
 
 class Write(NamedTuple):

@@ -131,12 +131,12 @@ class _Decider:
         """Among those without a pair, the first holds the number; who is behind, and whom."""
         behind: dict[int, int] = {}
         for record in ordered:
-            if record.row in self._paired:
+            if record.row in self._paired or not record.takes_part:
                 continue
             holder = self._holder(record)
             if holder is not None:
                 behind[record.row] = holder
-            elif record.takes_part:
+            else:
                 self._take(record)
         return behind
 

@@ -25,6 +25,7 @@ from reconciler.model import (
     Change,
     Side,
     SkipReason,
+    Value,
     Write,
     allows,
     other,
@@ -148,7 +149,7 @@ class Planner:
             exchange.rules,
             held[SALESFORCE].canonical,
             held[PHONEIQ].canonical,
-            pair.baseline,
+            pair.baseline | self._arrived(pair, exchange, held, open_writes),
             self._settings.on_conflict,
         )
         changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
@@ -221,6 +222,28 @@ class Planner:
         ]
         return sent.count(turns) >= _ROUNDS
 
+    @staticmethod
+    def _arrived(
+        pair: OpenPair,
+        exchange: Exchange,
+        held: Mapping[Side, Held],
+        open_writes: Mapping[tuple[int, Side], OpenWrite],
+    ) -> dict[str, Value]:
+        """Values that were sent and are shown now, by mapping key: on those the sides agreed.
+
+        Their source may have changed again since; that is its change, and no conflict.
+        """
+        agreed: dict[str, Value] = {}
+        for side in (SALESFORCE, PHONEIQ):
+            opened = open_writes.get((_ends(pair, side)[0].row, side))
+            if opened is None:
+                continue
+            sent = exchange.sent(side, opened.changes, opened.made_from)
+            for position, value in sent.items():
+                if held[side].canonical[position] == value:
+                    agreed[exchange.rules[position].key] = value
+        return agreed
+
     def _takes_part(self, pair: OpenPair, to: Side) -> bool:
         """Whether the side that a value comes from takes part now."""
         if to == PHONEIQ:
@@ -235,11 +258,10 @@ class Planner:
         exchange: Exchange, held: Mapping[Side, Held], decision: Decision
     ) -> tuple[Change, SkipReason | None]:
         winner = held[other(decision.to)]
-        new, skip = exchange.outgoing(
-            decision.position, decision.to, winner.values[decision.position]
-        )
-        old = held[decision.to].canonical[decision.position]
-        return Change(old, new, decision.why), skip
+        position = decision.position
+        sent, skip = exchange.outgoing(position, decision.to, winner.values[position])
+        old, new = held[decision.to].canonical[position], winner.canonical[position]
+        return Change(old, new, decision.why, sent), skip
 
     def _add_reference(self, pair: OpenPair, changes: dict[Side, dict[str, Change]]) -> None:
         """One of the two records names the other, so that a lost ledger finds the pair again."""
@@ -253,16 +275,16 @@ class Planner:
         if allows(direction, PHONEIQ):
             if self._takes_part(pair, PHONEIQ):
                 changes[PHONEIQ] |= {
-                    _SALESFORCE_ID: Change(pair.phoneiq.reference, pair.salesforce.id, "paired"),
-                    _SALESFORCE_OBJECT: Change(
-                        pair.phoneiq.fields.get(_SALESFORCE_OBJECT),
+                    _SALESFORCE_ID: _set_to(pair.salesforce.id, "paired", pair.phoneiq.reference),
+                    _SALESFORCE_OBJECT: _set_to(
                         pair.salesforce.object,
                         "paired",
+                        pair.phoneiq.fields.get(_SALESFORCE_OBJECT),
                     ),
                 }
         elif external_id and self._takes_part(pair, SALESFORCE):
-            changes[SALESFORCE][external_id] = Change(
-                pair.salesforce.reference, pair.phoneiq.id, "paired"
+            changes[SALESFORCE][external_id] = _set_to(
+                pair.phoneiq.id, "paired", pair.salesforce.reference
             )
 
     # --- deletions --------------------------------------------------------------------------
@@ -359,11 +381,11 @@ class Planner:
             if not travels or value is None or value is UNSET:
                 continue
             field = exchange.field(index, self._side)
-            new, reason = exchange.outgoing(index, self._side, value)
+            sent, reason = exchange.outgoing(index, self._side, value)
             if reason is not None:
                 skips.append(FieldSkip(record.row, field, reason))
                 continue
-            changes[field] = Change(None, new, "created")
+            changes[field] = Change(None, held.canonical[index], "created", sent)
         changes |= self._create_extras(record, exchange, changes)
         if self._side == SALESFORCE and any(field not in changes for field in REQUIRED[name]):
             missing: SkipReason = "missing_required_field"
@@ -402,17 +424,17 @@ class Planner:
         """The reference to the record's source, and what Salesforce requires."""
         if self._side == PHONEIQ:
             return {
-                _SALESFORCE_ID: Change(None, record.id, "created"),
-                _SALESFORCE_OBJECT: Change(None, record.object, "created"),
+                _SALESFORCE_ID: _set_to(record.id, "created"),
+                _SALESFORCE_OBJECT: _set_to(record.object, "created"),
             }
         extras = {
-            field: Change(None, fallback, "required")
+            field: _set_to(fallback, "required")
             for field, fallback in exchange.required().items()
             if field not in changes
         }
         external_id = self._settings.salesforce_external_id_field
         if external_id:
-            extras[external_id] = Change(None, record.id, "created")
+            extras[external_id] = _set_to(record.id, "created")
         return extras
 
     # --- emitting ---------------------------------------------------------------------------
@@ -429,7 +451,7 @@ class Planner:
         """
         if write.action == "update" and not write.changes:
             return None, None
-        changes = None if write.action == "create" else _json_changes(write.changes)
+        changes = None if write.action == "create" else _journaled(write.changes)
         if opened is None or opened.action != write.action or opened.changes != changes:
             return Emission(write.action, changes, stamp, None), write
         if opened.run > self._observed.get(self._side, 0):
@@ -454,8 +476,14 @@ def _ends(pair: OpenPair, to: Side) -> tuple[Shown, Shown]:
     return pair.phoneiq, pair.salesforce
 
 
-def _json_changes(changes: Mapping[str, Change]) -> str:
-    return _encode({field: list(change) for field, change in changes.items()}).decode()
+def _journaled(changes: Mapping[str, Change]) -> dict[str, list[Value]]:
+    """Changes as the journal keeps them: [old, new, why] by field."""
+    return {field: [change.old, change.new, change.why] for field, change in changes.items()}
+
+
+def _set_to(value: str, why: str, old: Value = None) -> Change:
+    """A change of a field that has one form only."""
+    return Change(old, value, why, value)
 
 
 def _max_lengths(schema: Mapping[str, Any]) -> dict[str, int]:

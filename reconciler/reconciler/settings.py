@@ -366,8 +366,8 @@ def _check_destinations(where: str, name: str, mapping: FieldMapping) -> None:
             )
         if is_read_only(name, mapping.salesforce):
             raise SettingsError(
-                f"{where}: nothing can be written to {mapping.salesforce} of a {name}; use "
-                "direction 'salesforce_to_phoneiq'"
+                f"{where}: Salesforce computes {name}.{mapping.salesforce}, nothing can be "
+                "written to it; use direction 'salesforce_to_phoneiq'"
             )
     if allows(mapping.direction, PHONEIQ) and mapping.phoneiq in PHONEIQ_READ_ONLY:
         raise SettingsError(f"{where}: '{mapping.phoneiq}' is not a field that a mapping may write")

@@ -12,13 +12,16 @@ from reconciler.ledger.rows import CHUNK, from_json, parts, reopen_sharers, set_
 from reconciler.ledger.tables import (
     field_skips,
     layouts,
+    made_from,
     meta,
     observations,
     phone_numbers,
     records,
     streams,
+    writes,
 )
 from reconciler.mapping.ids import object_of
+from reconciler.mapping.values import text
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side
 
 
@@ -66,6 +69,7 @@ class _Known(NamedTuple):
     deleted: bool
     reference: str | None
     released: bool
+    awaits: str | None
     stamp: str
 
 
@@ -133,6 +137,7 @@ class Observations:
                 ):
                     numbers_changed.append((before.row, item))
             self._insert(connection, fresh, run)
+            self._keep_sources(connection, [row for row, _ in changed])
             self._update(connection, changed, released, run)
             self._change_numbers(connection, numbers_changed)
             self._reopen_members(connection, [item.id for _, item in fresh + changed])
@@ -158,6 +163,7 @@ class Observations:
                 records.c.deleted,
                 records.c.reference,
                 records.c.released,
+                records.c.awaits,
                 records.c.stamp,
             )
             .join_from(records, observations, observations.c.row == records.c.row)
@@ -178,9 +184,19 @@ class Observations:
         )
 
     def _is_edited(self, before: _Known, item: Observation) -> bool:
-        """Whether a field changed; a field that is extracted for the first time did not."""
+        """Whether someone changed a field.
+
+        A field that is extracted for the first time did not change, and a value that the sync
+        itself had sent did not come from someone.
+        """
         held = self._layouts.fields(before.layout, before.body)
-        return any(item.fields.get(field, value) != value for field, value in held.items())
+        awaited = from_json(before.awaits) if before.awaits else {}
+        return any(
+            item.fields[field] != value
+            and not (field in awaited and _shows(item, field, awaited[field]))
+            for field, value in held.items()
+            if field in item.fields
+        )
 
     def _insert(
         self, connection: Connection, fresh: list[tuple[int, Observation]], run: int
@@ -206,6 +222,29 @@ class Observations:
         ]
         if numbers:
             connection.execute(insert(phone_numbers), numbers)
+
+    @staticmethod
+    def _keep_sources(connection: Connection, rows: list[int]) -> None:
+        """Keep what open creates were made from, before their sources change."""
+        for part in parts(rows):
+            connection.execute(
+                insert(made_from).from_select(
+                    ["write", "layout", "body", "numbers"],
+                    select(
+                        writes.c.write,
+                        observations.c.layout,
+                        observations.c.body,
+                        observations.c.numbers,
+                    )
+                    .join(observations, observations.c.row == writes.c.source_row)
+                    .where(
+                        writes.c.source_row.in_(part),
+                        writes.c.confirmed_run.is_(None),
+                        writes.c.action == "create",
+                        writes.c.write.not_in(select(made_from.c.write)),
+                    ),
+                )
+            )
 
     def _update(
         self,
@@ -350,3 +389,11 @@ def _record(row: int, item: Observation) -> dict[str, Any]:
         "released": False,
         "settled": False,
     }
+
+
+def _shows(item: Observation, field: str, value: Any) -> bool:
+    """Whether an observation's field has a value, given in canonical form."""
+    shown = item.numbers.get(field, text(item.fields[field]))
+    if isinstance(shown, str) and isinstance(value, str):
+        return shown.casefold() == value.casefold()
+    return bool(shown == value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, false, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, false, func, insert, select, true, update
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
@@ -13,13 +13,14 @@ from reconciler.ledger.rows import CHUNK, dissolve, from_json, parts, set_record
 from reconciler.ledger.tables import (
     conflicts,
     field_skips,
+    made_from,
     observations,
     pairs,
     records,
     writes,
 )
 from reconciler.mapping.ids import salesforce_id
-from reconciler.model import SALESFORCE, Action, Side, SkipReason
+from reconciler.model import SALESFORCE, Action, Side, SkipReason, Value
 
 #: (path, reference field, field behind it) of each mapped field behind a relationship.
 Related: TypeAlias = Sequence[tuple[str, str, str]]
@@ -73,7 +74,8 @@ class OpenWrite(NamedTuple):
     Attributes:
         write: Its number in the journal.
         action: What was to happen.
-        changes: JSON of the changes; None for a create.
+        changes: [old, new, why] by field; None for a create.
+        made_from: Fields and numbers of a create's source, where they changed since.
         run: The run that emitted it last.
         stamp: When the written record had last changed by then.
         tries: How often it was emitted.
@@ -81,7 +83,8 @@ class OpenWrite(NamedTuple):
 
     write: int
     action: Action
-    changes: str | None
+    changes: dict[str, list[Any]] | None
+    made_from: tuple[dict[str, Any], dict[str, str]] | None
     run: int
     stamp: str | None
     tries: int
@@ -108,13 +111,13 @@ class Emission(NamedTuple):
 
     Attributes:
         action: What happens to the record.
-        changes: JSON of the changes; None for a create.
+        changes: [old, new, why] by field; None for a create, whose values are its source's.
         stamp: When the written record last changed; None for a create.
         again: The journal's number of the same write, where it is tried again.
     """
 
     action: Action
-    changes: str | None
+    changes: dict[str, list[Value]] | None
     stamp: str | None
     again: int | None
 
@@ -246,12 +249,20 @@ class Plans:
         with self._database.reading() as connection:
             for part in parts(rows):
                 for row in connection.execute(
-                    select(writes).where(
-                        writes.c.source_row.in_(part), writes.c.confirmed_run.is_(None)
-                    )
+                    select(writes, made_from.c.layout, made_from.c.body, made_from.c.numbers)
+                    .outerjoin(made_from, made_from.c.write == writes.c.write)
+                    .where(writes.c.source_row.in_(part), writes.c.confirmed_run.is_(None))
                 ):
                     found[row.source_row, row.side] = OpenWrite(
-                        row.write, row.action, row.changes, row.run, row.stamp, row.tries
+                        row.write,
+                        row.action,
+                        from_json(row.changes) if row.changes else None,
+                        (self._layouts.fields(row.layout, row.body), from_json(row.numbers))
+                        if row.body
+                        else None,
+                        row.run,
+                        row.stamp,
+                        row.tries,
                     )
         return found
 
@@ -313,6 +324,13 @@ class Plans:
                 )
             self._close(connection, [write for one in outcomes for write in one.confirmed], run)
             self._close(connection, [write for one in outcomes for write in one.overtaken], 0)
+            connection.execute(
+                delete(made_from).where(
+                    made_from.c.write.in_(
+                        select(writes.c.write).where(writes.c.confirmed_run.is_not(None))
+                    )
+                )
+            )
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
             found = [
@@ -355,12 +373,13 @@ class Plans:
                 .where(writes.c.write.in_(part))
                 .values(run=run, tries=writes.c.tries + 1)
             )
+            connection.execute(delete(made_from).where(made_from.c.write.in_(part)))
         first = [
             {
                 "source_row": row,
                 "side": side,
                 "action": write.action,
-                "changes": write.changes,
+                "changes": None if write.changes is None else to_json(write.changes),
                 "run": run,
                 "stamp": write.stamp,
                 "tries": 1,
@@ -411,6 +430,15 @@ class Plans:
                     .group_by(records.c.skip)
                 )
             }
+            released = connection.scalar(
+                select(func.count()).where(
+                    records.c.side == side,
+                    records.c.released == true(),
+                    records.c.deleted == false(),
+                )
+            )
+            if released:
+                counts["released"] = released
             duplicates = connection.scalar(
                 select(func.count()).where(
                     records.c.side == side,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, literal, or_, select, update
+from sqlalchemy import Connection, and_, delete, false, literal, or_, select, update
 
 from reconciler.ledger.tables import pairs, phone_numbers, records, writes
 
@@ -62,18 +62,39 @@ def reopen_sharers(connection: Connection, rows: Sequence[int]) -> None:
 
 def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
     """End a pair; the record that is left is settled if released, else open."""
-    rows = connection.execute(
-        select(pairs.c.salesforce_row, pairs.c.phoneiq_row).where(pairs.c.pair == pair)
-    ).one()
+    rows = tuple(
+        connection.execute(
+            select(pairs.c.salesforce_row, pairs.c.phoneiq_row).where(pairs.c.pair == pair)
+        ).one()
+    )
+    on_their_way = connection.execute(
+        select(writes.c.side, writes.c.changes).where(
+            writes.c.source_row.in_(rows),
+            writes.c.confirmed_run.is_(None),
+            writes.c.action == "update",
+        )
+    ).all()
     connection.execute(delete(pairs).where(pairs.c.pair == pair))
     connection.execute(
         update(records)
-        .where(records.c.row.in_(tuple(rows)))
-        .values(pair=None, settled=or_(records.c.deleted, literal(released)), released=released)
+        .where(records.c.row.in_(rows))
+        .values(
+            pair=None,
+            settled=or_(records.c.deleted, literal(released)),
+            released=and_(literal(released), records.c.deleted == false()),
+            awaits=None,
+        )
     )
+    for side, changes in on_their_way if released else ():
+        values = {field: change[1] for field, change in from_json(changes).items()}
+        connection.execute(
+            update(records)
+            .where(records.c.row.in_(rows), records.c.side == side)
+            .values(awaits=to_json(values))
+        )
     connection.execute(
         update(writes)
-        .where(writes.c.source_row.in_(tuple(rows)), writes.c.confirmed_run.is_(None))
+        .where(writes.c.source_row.in_(rows), writes.c.confirmed_run.is_(None))
         .values(confirmed_run=0)
     )
     reopen_sharers(connection, rows)

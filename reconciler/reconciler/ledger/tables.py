@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     false,
+    true,
 )
 
 #: Grows with each change of the tables; see `migrations`.
@@ -109,6 +110,9 @@ records = Table(
     Column("duplicate_of", Integer),
     # Its pair was dissolved by a deletion: not created again until someone edits it.
     Column("released", Boolean, nullable=False),
+    # For a released record, JSON of values by field that were on their way to it: when they
+    # arrive, nobody edited it.
+    Column("awaits", Text),
     Column("pair", Integer),
     # Nothing is left to do for it, as far as the ledger knows.
     Column("settled", Boolean, nullable=False),
@@ -131,6 +135,7 @@ Index(
     sqlite_where=records.c.reference.is_not(None),
 )
 Index("records_skip", records.c.side, records.c.skip, sqlite_where=records.c.skip.is_not(None))
+Index("records_released", records.c.side, sqlite_where=records.c.released == true())
 Index(
     "records_duplicate_of",
     records.c.duplicate_of,
@@ -207,6 +212,16 @@ Index(
     writes.c.side,
     unique=True,
     sqlite_where=writes.c.confirmed_run.is_(None),
+)
+
+#: What an open create was made from, where its source has changed since.
+made_from = Table(
+    "made_from",
+    metadata,
+    Column("write", Integer, primary_key=True),
+    Column("layout", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("numbers", Text, nullable=False),
 )
 
 #: Fields that are left out of a pair's or a new record's writes, and why.

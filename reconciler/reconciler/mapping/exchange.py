@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reconciler.mapping.fields import LENGTHS, FieldMapping
 from reconciler.mapping.phones import INVALID, format_phone
 from reconciler.mapping.values import canonical, text, unholdable
 from reconciler.merging import UNSET, Rule
-from reconciler.model import PHONEIQ, SALESFORCE, Side, SkipReason, Value, allows
+from reconciler.model import PHONEIQ, SALESFORCE, Side, SkipReason, Value, allows, other
 from reconciler.settings import Settings
 
 
@@ -116,6 +116,35 @@ class Exchange:
                 value, self._settings.salesforce_phone_format, self._settings.default_region
             )
         return value, unholdable(kind, value, self._lengths[to].get(field))
+
+    def sent(
+        self,
+        to: Side,
+        changes: Mapping[str, Sequence[Value]] | None,
+        made_from: tuple[Mapping[str, Any], Mapping[str, str]] | None,
+    ) -> dict[int, Value]:
+        """The canonical values that a write brought, by the field's place in the mapping.
+
+        Args:
+            to: The side that was written to.
+            changes: For an update, [old, new, why] by field.
+            made_from: For a create, fields and numbers of its source as they were then; None
+                where the source did not change since.
+        """
+        if changes is not None:
+            return {
+                position: changes[field][1]
+                for position, field in enumerate(self._fields[to])
+                if field in changes
+            }
+        if made_from is None:
+            return {}
+        values = self.held(other(to), *made_from).canonical
+        return {
+            position: value
+            for position, (value, rule) in enumerate(zip(values, self.rules, strict=True))
+            if value is not UNSET and (rule.to_salesforce if to == SALESFORCE else rule.to_phoneiq)
+        }
 
     def _tabled(self, index: int, side: Side, value: Value) -> Value:
         """A value in PhoneIQ's terms, marked where the table does not know it."""
