@@ -130,7 +130,7 @@ def test_tap_salesforce_crashes(project: Project, request_number: int) -> None:
     admin.clear_faults()
     outcome = project.run()
     assert outcome.code == 0, outcome.log
-    assert len(admin.phoneiq.list()) > before + 1000
+    assert len(admin.phoneiq.list()) > before + 900
 
 
 def test_lost_ledger_with_old_bookmarks(project: Project) -> None:
