@@ -10,7 +10,8 @@ import pytest
 from sandbox.clock import Clock
 from sandbox.salesforce import ids
 from sandbox.salesforce.errors import SalesforceError
-from sandbox.salesforce.store import LOAD_CHUNK, SalesforceStore
+from sandbox.salesforce.loading import LOAD_CHUNK
+from sandbox.salesforce.store import SalesforceStore
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_a_store_of_another_version_is_not_touched(tmp_path):
     other = sqlite3.connect(path)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(ValueError, match="start with --fresh"):
+    with pytest.raises(sqlite3.DatabaseError, match="another version"):
         SalesforceStore(path, Clock())
 
 

@@ -6,8 +6,6 @@ poll finds it finished. Jobs live as long as the process.
 
 from __future__ import annotations
 
-import csv
-import io
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -21,19 +19,19 @@ from starlette.routing import Route
 from sandbox.salesforce import ids
 from sandbox.salesforce.calls import Call, JsonResponse, Org
 from sandbox.salesforce.errors import SalesforceError
-from sandbox.salesforce.query import Plan
+from sandbox.salesforce.results import bulk_plan, csv_lines
 from sandbox.salesforce.schema import OBJECTS, find_object
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
-    from sandbox.salesforce.store import SalesforceStore
+    from sandbox.salesforce.query import Plan
+
 
 KEPT_JOBS = 50
-READ_AT_ONCE = 2000
 
 _JOB = "/services/async/{version}/job"
 _NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
@@ -77,48 +75,6 @@ def routes(org: Org) -> list[Route]:
         Route(_JOB + path, _endpoint(org, handlers), methods=list(handlers))
         for path, handlers in found
     ]
-
-
-def bulk_plan(text: str, *, all_rows: bool) -> Plan:
-    """Return the plan of a query whose result is to be CSV.
-
-    Raises:
-        SalesforceError: The query is wrong, or selects what CSV cannot carry.
-    """
-    plan = Plan(text, include_deleted=all_rows)
-    if plan.compound:
-        raise SalesforceError(
-            "FUNCTIONALITY_NOT_ENABLED",
-            f"Selecting compound data not supported in Bulk Query: {', '.join(plan.compound)}",
-        )
-    if plan.counts:
-        raise SalesforceError(
-            "MALFORMED_QUERY", "Aggregate results are not supported in Bulk Query"
-        )
-    return plan
-
-
-def csv_lines(
-    store: SalesforceStore,
-    plan: Plan,
-    numbers: Sequence[int],
-    *,
-    delimiter: str = ",",
-    line_ending: str = "\n",
-) -> Iterator[bytes]:
-    """Yield a CSV result piece by piece: a header, then the records, every cell in quotes."""
-    buffer = io.StringIO()
-    writer = csv.writer(
-        buffer, delimiter=delimiter, lineterminator=line_ending, quoting=csv.QUOTE_ALL
-    )
-    writer.writerow(plan.header)
-    for start in range(0, len(numbers), READ_AT_ONCE):
-        rows = plan.rows(store, numbers[start : start + READ_AT_ONCE])
-        writer.writerows(plan.as_cells(row) for row in rows)
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue().encode()
 
 
 class _BulkError(Exception):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.salesforce import ids
 from sandbox.salesforce.errors import SalesforceError
+from sandbox.salesforce.records import address
 from sandbox.salesforce.schema import (
     NUMBER_TYPES,
     OBJECTS,
@@ -23,7 +24,7 @@ from sandbox.salesforce.schema import (
     parse_datetime,
 )
 from sandbox.salesforce.soql import Comparison, Condition, Group, Literal, Not, Query, parse
-from sandbox.salesforce.store import Row, SalesforceStore, address
+from sandbox.salesforce.store import Row, SalesforceStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

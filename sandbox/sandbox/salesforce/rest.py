@@ -15,8 +15,8 @@ from sandbox.salesforce import describe, ids
 from sandbox.salesforce.calls import DAILY_REQUESTS, Call, JsonResponse, Org, rest
 from sandbox.salesforce.errors import SalesforceError
 from sandbox.salesforce.query import Plan, attributes
+from sandbox.salesforce.records import record_number, render
 from sandbox.salesforce.schema import OBJECTS, SObject, find_object
-from sandbox.salesforce.store import record_number, render
 from sandbox.salesforce.writes import Change, Operation, Outcome, from_json, upsert_key
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sandbox.salesforce import ids
 from sandbox.salesforce.errors import SalesforceError
-from sandbox.salesforce.store import check_writable, parse_json
+from sandbox.salesforce.records import check_writable, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
