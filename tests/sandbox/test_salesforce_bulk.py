@@ -205,6 +205,18 @@ def test_an_abort_stops_a_job_that_is_running(salesforce):
     assert answer["totalSize"] == len(done)
 
 
+def test_a_reset_stops_a_job_that_is_running(box, salesforce):
+    job = Job(salesforce, "insert")
+    job.put("LastName\n" + "".join(f"P{at}\n" for at in range(60_000)))
+    job.set("UploadComplete")
+    box.admin.reset()
+    info = job.wait()
+    assert (info["state"], info["errorMessage"]) == (
+        *("Failed", "InternalServerError : The org was reset"),
+    )
+    assert salesforce.query("SELECT Id FROM Contact", everything=True) == []
+
+
 def test_states_that_a_job_is_not_in(salesforce):
     job = Job(salesforce, "insert")
     error = salesforce.error("GET", f"{job.path}/successfulResults")
@@ -231,6 +243,8 @@ def test_states_that_a_job_is_not_in(salesforce):
         ),
         ({"operation": "hardDelete", "object": "Contact"}, "FEATURENOTENABLED"),
         ({"operation": "insert", "object": "Contact", "lineEnding": "CR"}, "INVALIDJOB"),
+        ({"operation": ["insert"], "object": "Contact"}, "INVALIDJOB"),
+        ({}, "INVALIDJOB"),
     ],
 )
 def test_a_job_that_cannot_be(salesforce, order, code):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sandbox.clock import Clock
+from sandbox.salesforce.errors import SalesforceError
+from sandbox.salesforce.query import Plan
+from sandbox.salesforce.store import SalesforceStore
 
 
 @pytest.fixture
@@ -116,6 +123,8 @@ def test_order_limit_and_offset(salesforce, people):
     assert order("ORDER BY LastName, FirstName DESC NULLS FIRST") == [2, 0, 1, 3]
     assert order("ORDER BY Account.Name DESC NULLS LAST LIMIT 1") == [2]
     assert order("ORDER BY SystemModstamp ASC LIMIT 2 OFFSET 1") == [1, 2]
+    assert order("LIMIT 99999999999999999999 OFFSET 3") == [3]
+    assert order("LIMIT 0") == []
 
 
 REFUSED = {
@@ -129,6 +138,7 @@ REFUSED = {
     "SELECT COUNT(Id) FROM Contact": "MALFORMED_QUERY",
     "SELECT Id FROM Contact GROUP BY Id": "MALFORMED_QUERY",
     "SELECT Id FROM Contact LIMIT x": "MALFORMED_QUERY",
+    f"SELECT Id FROM Contact WHERE {'(' * 5000}": "MALFORMED_QUERY",
     "SELECT Id FROM Contact WHERE CreatedDate = 2026-13-01T00:00:00Z": "MALFORMED_QUERY",
     "SELECT Id FROM Contact; DROP TABLE Contact": "MALFORMED_QUERY",
     "SELECT Id FROM Shoe": "INVALID_TYPE",
@@ -148,6 +158,48 @@ REFUSED = {
 def test_a_query_is_refused(salesforce, soql):
     error = salesforce.error("GET", "query", params={"q": soql})
     assert (error["status"], error["errorCode"]) == (400, REFUSED[soql])
+
+
+def test_a_condition_of_very_many_parts(salesforce):
+    def error(condition):
+        soql = f"SELECT Id FROM Contact WHERE {condition}"
+        return salesforce.error("GET", "query", params={"q": soql})["errorCode"]
+
+    assert error(" OR ".join(["Phone = null"] * 2000)) == "QUERY_TOO_COMPLICATED"
+    assert error("NOT " * 400 + "Phone = null OR") == "MALFORMED_QUERY"
+
+
+VOCABULARY = r"""
+SELECT FROM WHERE AND OR NOT IN LIKE ORDER BY ASC NULLS LAST LIMIT OFFSET COUNT() ( ) , = != < null
+TRUE 'a' '%\\_' '' 7 2026-01-01 2026-01-01T00:00:00Z Id Name Phone AccountId DoNotCall Contact
+Account.Name Account.Parent.Id SystemModstamp MailingAddress Birthdate Shoe
+"""
+WORDS = st.sampled_from(VOCABULARY.split())
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory):
+    store = SalesforceStore(tmp_path_factory.mktemp("soql") / "salesforce.db", Clock())
+    store.load("Contact", [{"LastName": "A", "Phone": "a"}])
+    yield store
+    store.close()
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(WORDS, max_size=12).map(" ".join)
+    | st.lists(WORDS, min_size=3, max_size=9).map(
+        lambda words: f"SELECT Id FROM Contact WHERE {' '.join(words)}"
+    )
+    | st.tuples(WORDS, WORDS, WORDS).map(
+        lambda words: f"SELECT Id, Account.Name FROM Contact WHERE {' '.join(words)}"
+    )
+)
+def test_any_text_is_a_query_or_refused(small_store, text):
+    with contextlib.suppress(SalesforceError):
+        plan = Plan(text, include_deleted=True)
+        for row in plan.rows(small_store, plan.numbers(small_store)):
+            assert {*plan.as_json(row, "v61.0")} >= {"attributes"}
 
 
 def test_an_unknown_field_is_pointed_at(salesforce):

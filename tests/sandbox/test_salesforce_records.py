@@ -142,6 +142,14 @@ REFUSED = {
         *("Contact", {"LastName": "A", "DoNotCall": "yes"}),
         *("JSON_PARSER_ERROR", [], "Cannot deserialize instance of boolean from VALUE_STRING"),
     ),
+    "a number that is too large": (
+        *("Lead", {**LEAD, "NumberOfEmployees": 10**18}),
+        *("NUMBER_OUTSIDE_VALID_RANGE", ["NumberOfEmployees"], "Employees: value outside of"),
+    ),
+    "a list for a text": (
+        *("Contact", {"LastName": ["A"]}),
+        *("JSON_PARSER_ERROR", [], "Cannot deserialize instance of string from START_ARRAY"),
+    ),
     "a birthday that is none": (
         *("Contact", {"LastName": "A", "Birthdate": "2026-02-30"}),
         *("INVALID_TYPE_ON_FIELD_IN_RECORD", ["Birthdate"], "Birthdate: value not of required"),

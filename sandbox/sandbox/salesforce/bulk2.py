@@ -115,7 +115,7 @@ class _Api:
 
     def create_query(self, call: Call) -> Response:
         order = call.json()
-        operation = order.get("operation")
+        operation = str(order.get("operation"))
         if operation not in {"query", "queryAll"}:
             raise SalesforceError("INVALIDJOB", f"operation {operation!r} is not query or queryAll")
         plan = bulk_plan(str(order.get("query") or ""), all_rows=operation == "queryAll")
@@ -165,7 +165,7 @@ class _Api:
 
     def create_ingest(self, call: Call) -> Response:
         order = call.json()
-        operation = order.get("operation")
+        operation = str(order.get("operation"))
         if operation == "hardDelete":
             raise SalesforceError(
                 "FEATURENOTENABLED",
@@ -249,7 +249,7 @@ class _Api:
 
     def _change_ingest(self, call: Call) -> Response:
         job = self._ingests.find(call)
-        state = call.json().get("state")
+        state = str(call.json().get("state"))
         with job.lock:
             allowed = {
                 "UploadComplete": {"Open"},
@@ -293,8 +293,8 @@ class _Api:
             pass
 
     def _common(self, call: Call, order: dict[str, Any], sobject: SObject) -> dict[str, Any]:
-        delimiter = order.get("columnDelimiter", "COMMA")
-        line_ending = order.get("lineEnding", "LF")
+        delimiter = str(order.get("columnDelimiter", "COMMA"))
+        line_ending = str(order.get("lineEnding", "LF"))
         if delimiter not in DELIMITERS:
             raise SalesforceError("INVALIDJOB", f"columnDelimiter {delimiter!r} is none")
         if line_ending not in LINE_ENDINGS:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from sandbox.salesforce import ids
 from sandbox.salesforce.jobs import DELIMITERS, LINE_ENDINGS, OPERATIONS
+from sandbox.salesforce.store import ResetError
 from sandbox.salesforce.writes import from_cells
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class IngestWork:
         self._sinks: dict[str, _Sink] = {}
         # Rows that were read and not processed yet.
         self._pending: list[list[str]] = []
+        self._resets = org.store.resets
 
     def step(self) -> bool:
         """Process up to 200 rows and return whether there are more."""
@@ -58,7 +60,10 @@ class IngestWork:
             from_cells(job.sobject, OPERATIONS[job.operation], self._fields, row, job.key)
             for row in self._pending
         ]
-        outcomes = self._org.writer.apply(changes)
+        try:
+            outcomes = self._org.writer.apply(changes, resets=self._resets)
+        except ResetError:
+            return self._finish("Failed", "InternalServerError : The org was reset")
         for row, outcome in zip(self._pending, outcomes, strict=True):
             self._record(row, outcome)
         with job.lock:
@@ -143,8 +148,8 @@ class IngestWork:
             self._keep_unprocessed()
         with job.lock:
             job.results = {kind: sink.close() for kind, sink in self._sinks.items()}
-            job.state = "Aborted" if job.state == "Aborted" else state
-            job.error = error
+            if job.state != "Aborted":
+                job.state, job.error = state, error
             job.changed = self._org.now_text()
             job.milliseconds = int((time.monotonic() - job.started) * 1000)
             job.settled = True

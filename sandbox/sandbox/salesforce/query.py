@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # ruff: noqa: S608  Names in statements come from the schema, values are always parameters.
 import json
+import sqlite3
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MAX_OFFSET = 2000
+MAX_LIMIT = 2**31 - 1
 
 _LITERAL_NAMES = {"datetime": "dateTime", "text": "string"}
 
@@ -78,14 +80,23 @@ class Plan:
         return tuple(path for path, field in self._fields if field.compound)
 
     def numbers(self, store: SalesforceStore) -> array[int]:
-        """Return the numbers of the records that match, in the query's order."""
-        limit = -1 if self._query.limit is None else self._query.limit
+        """Return the numbers of the records that match, in the query's order.
+
+        Raises:
+            SalesforceError: QUERY_TOO_COMPLICATED, for hundreds of conditions.
+        """
+        limit = -1 if self._query.limit is None else min(self._query.limit, MAX_LIMIT)
         found = store.stream(
             f"SELECT record.Id FROM {self._source()}{self._where} ORDER BY {self._order}"
             " LIMIT ? OFFSET ?",
             (*self._parameters, limit, self._query.offset),
         )
-        return array("q", (number for (number,) in found))
+        try:
+            return array("q", (number for (number,) in found))
+        except sqlite3.OperationalError:
+            raise SalesforceError(
+                "QUERY_TOO_COMPLICATED", "the filter conditions are too complicated"
+            ) from None
 
     def rows(self, store: SalesforceStore, numbers: Sequence[int]) -> Iterator[Row]:
         """Return the columns of some of the records, in the order of the numbers."""

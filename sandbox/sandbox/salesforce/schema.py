@@ -19,6 +19,8 @@ from sandbox.salesforce.errors import SalesforceError
 TEXT_TYPES = frozenset({"string", "textarea", "phone", "email", "url", "picklist"})
 NUMBER_TYPES = frozenset({"int", "currency", "double"})
 
+LARGEST_NUMBER = 10**18
+
 # The org's only user and its two record types of Account, by number.
 USER = 1
 BUSINESS_RECORD_TYPE = 1
@@ -135,7 +137,7 @@ class Field:
                 return int(value)
         elif self.type in NUMBER_TYPES:
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                return value
+                return self._check_range(value)
         elif isinstance(value, str):
             return self.from_text(value)
         raise SalesforceError(
@@ -164,7 +166,16 @@ class Field:
                 f"{self.label}: value not of required type: {value}",
                 (self.name,),
             )
-        return stored
+        return self._check_range(stored) if self.type in NUMBER_TYPES else stored
+
+    def _check_range(self, value: float) -> float:
+        if not abs(value) < LARGEST_NUMBER:
+            raise SalesforceError(
+                "NUMBER_OUTSIDE_VALID_RANGE",
+                f"{self.label}: value outside of valid range on numeric field: {value}",
+                (self.name,),
+            )
+        return value
 
     def reference(self, value: str) -> int:
         """Return the record number that an id names.

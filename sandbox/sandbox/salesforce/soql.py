@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from sandbox.salesforce.errors import SalesforceError
 
+MAX_LENGTH = 100_000
+
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<text>'(?:[^'\\]|\\.)*')
@@ -100,7 +102,14 @@ def parse(text: str) -> Query:
     Raises:
         SalesforceError: MALFORMED_QUERY.
     """
-    return _Parser(text).query()
+    if len(text) > MAX_LENGTH:
+        raise SalesforceError(
+            "MALFORMED_QUERY", f"SOQL statements cannot be longer than {MAX_LENGTH} characters"
+        )
+    try:
+        return _Parser(text).query()
+    except RecursionError:
+        raise SalesforceError("MALFORMED_QUERY", "The condition is nested too deep") from None
 
 
 class _Token(NamedTuple):

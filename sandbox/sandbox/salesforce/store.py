@@ -33,6 +33,10 @@ RowList = list[Row]
 RecordList = list[dict[str, Any]]
 
 
+class ResetError(Exception):
+    """The records that a piece of work was about are gone: the store was reset meanwhile."""
+
+
 class Clock(Protocol):
     """What the store needs of the sandbox's clock."""
 
@@ -58,6 +62,7 @@ class SalesforceStore:
     def __init__(self, path: str | PathLike[str], clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.RLock()
+        self._resets = 0
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -183,6 +188,7 @@ class SalesforceStore:
     def reset(self) -> None:
         """Delete everything; the next ids are the first ones again."""
         with self._lock, self._transaction():
+            self._resets += 1
             drop_tables(self._db)
             create_tables(self._db)
 
@@ -214,10 +220,24 @@ class SalesforceStore:
 
     # For the API
 
+    @property
+    def resets(self) -> int:
+        """How often the store was reset: long work remembers it and hands it to `writing`."""
+        return self._resets
+
     @contextmanager
-    def writing(self) -> Iterator[Rows]:
-        """Open a transaction for record changes; an exception undoes all of it."""
+    def writing(self, *, resets: int | None = None) -> Iterator[Rows]:
+        """Open a transaction for record changes; an exception undoes all of it.
+
+        Args:
+            resets: What `resets` was when the work began, for work of many transactions.
+
+        Raises:
+            ResetError: The store was reset since.
+        """
         with self._lock, self._transaction():
+            if resets is not None and resets != self._resets:
+                raise ResetError
             yield Rows(self._db, self.now())
 
     def now(self) -> int:

@@ -85,15 +85,25 @@ class Writer:
         self._store = store
         self._faults = faults
 
-    def apply(self, changes: Sequence[Change], *, all_or_none: bool = False) -> list[Outcome]:
+    def apply(
+        self,
+        changes: Sequence[Change],
+        *,
+        all_or_none: bool = False,
+        resets: int | None = None,
+    ) -> list[Outcome]:
         """Apply changes in order, in one transaction, and return an outcome for each.
 
         Args:
             changes: At most a few hundred, as they hold the database while they last.
             all_or_none: Undo all of them where one is refused.
+            resets: See `SalesforceStore.writing`.
+
+        Raises:
+            ResetError: The store was reset since.
         """
         outcomes: list[Outcome] = []
-        with suppress(_AllOrNoneError), self._store.writing() as rows:
+        with suppress(_AllOrNoneError), self._store.writing(resets=resets) as rows:
             repeated = _repeated(changes)
             outcomes.extend(self._one(rows, change, repeated) for change in changes)
             if all_or_none and any(outcome.error for outcome in outcomes):
