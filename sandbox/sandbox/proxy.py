@@ -134,6 +134,11 @@ class Proxy:
             await asyncio.gather(_pump(tls_reader, up_writer), _pump(up_reader, tls_writer))
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # The client sees its connection close; there is nobody else to tell.
+        except asyncio.CancelledError:
+            # Closing politely would wait for clients that keep idle connections.
+            for each in open_writers:
+                each.transport.abort()
+            raise
         finally:
             for each in open_writers:
                 each.close()

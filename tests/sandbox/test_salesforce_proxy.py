@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from sandbox.proxy import Proxy
 
 
 @pytest.fixture
@@ -115,6 +118,34 @@ def test_a_client_that_talks_nonsense_does_not_disturb_others(box, through):
         except ConnectionResetError:
             pass
     assert through.get("https://login.salesforce.com/services/data", timeout=30).ok
+
+
+def test_it_closes_although_a_client_keeps_its_connection(tmp_path):
+    async def answer(reader, writer):
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    async def scenario():
+        upstream = await asyncio.start_server(answer, "127.0.0.1", 0)
+        proxy = Proxy(tmp_path / "ca.pem", 0, upstream.sockets[0].getsockname()[1])
+        await proxy.start()
+        session = requests.Session()
+        session.trust_env = False
+        get = functools.partial(
+            session.get,
+            "https://login.salesforce.com/",
+            proxies={"https": f"http://127.0.0.1:{proxy.port}"},
+            verify=str(tmp_path / "ca.pem"),
+            timeout=10,
+        )
+        assert (await asyncio.to_thread(get)).text == "ok"
+        await asyncio.wait_for(proxy.close(), 10)
+        with pytest.raises(requests.exceptions.ConnectionError):
+            await asyncio.to_thread(get)
+        session.close()
+        upstream.close()
+
+    asyncio.run(scenario())
 
 
 def test_the_authority_is_readable_by_its_owner_only(box):
