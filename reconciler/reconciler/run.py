@@ -274,7 +274,8 @@ class Run:
 
     def _heed_changed_settings(self) -> None:
         """Read every record again with the settings of now, and plan all of them again."""
-        before = self._ledger.observations.fingerprint()
+        controls = self._ledger.controls
+        before = controls.get("fingerprint")
         if before == self.settings.fingerprint:
             return
         if before is not None:
@@ -286,7 +287,9 @@ class Run:
                         [observer.read(name, record) for name, record in records], self._run
                     )
             self._ledger.observations.reopen_all()
-        self._ledger.observations.store_fingerprint(self.settings.fingerprint)
+        controls.set(
+            {"fingerprint": self.settings.fingerprint, "settings": self.settings.as_config()}
+        )
 
 
 def _said(error: BaseException) -> str:

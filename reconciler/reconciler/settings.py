@@ -82,7 +82,7 @@ class Settings:
     default_region: str = "US"
     shared_phone: SharedPhone = "reject"
     on_delete: OnDelete = "keep"
-    max_delete_percent: float = 10
+    max_delete_percent: float = 10.0
     salesforce_external_id_field: str | None = None
     salesforce_phone_format: PhoneFormat = "e164"
     last_name_fallback: str = "[not provided]"
@@ -123,9 +123,19 @@ class Settings:
     @cached_property
     def fingerprint(self) -> str:
         """Changes when a setting changes that a plan depends on."""
-        relevant = asdict(self) | {"mode": None, "ledger_url": None}
-        text = json.dumps(relevant, sort_keys=True, default=str)
+        text = json.dumps(self.as_config(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def as_config(self) -> dict[str, Any]:
+        """The settings that a plan depends on, in the form that `from_config` takes."""
+        config = asdict(self)
+        del config["mode"], config["ledger_url"]
+        config["objects"] = list(self.objects)
+        config["field_mappings"] = {
+            name: [row._asdict() | {"values": dict(row.values)} for row in rows]
+            for name, rows in self.field_mappings
+        }
+        return config
 
     @cached_property
     def reads(self) -> Side:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from reconciler.errors import LedgerError
+from reconciler.ledger.controls import Controls
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts, Observations
 from reconciler.ledger.pairs import Pairs
@@ -27,6 +28,7 @@ class Ledger:
 
     Attributes:
         id: Names the ledger in the STATE that passes through it.
+        controls: What the operator has asked for.
         runs: The recorded runs.
         observations: What each side showed last.
         pairs: Who is who.
@@ -40,6 +42,7 @@ class Ledger:
         self._database = Database(url)
         layouts = Layouts(self._database)
         self.id = self._database.id
+        self.controls = Controls(self._database)
         self.runs = Runs(self._database)
         self.observations = Observations(self._database, layouts)
         self.pairs = Pairs(self._database)

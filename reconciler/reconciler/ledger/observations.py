@@ -13,7 +13,6 @@ from reconciler.ledger.tables import (
     field_skips,
     layouts,
     made_from,
-    meta,
     observations,
     phone_numbers,
     records,
@@ -328,17 +327,6 @@ class Observations:
                 row.stream: from_json(row.schema)
                 for row in connection.execute(select(streams).where(streams.c.side == side))
             }
-
-    def fingerprint(self) -> str | None:
-        """The fingerprint of the settings that the ledger was last planned with."""
-        with self._database.reading() as connection:
-            return connection.scalar(select(meta.c.value).where(meta.c.key == "fingerprint"))
-
-    def store_fingerprint(self, fingerprint: str) -> None:
-        """Record the settings that the ledger is planned with from now on."""
-        with self._database.transaction() as connection:
-            connection.execute(delete(meta).where(meta.c.key == "fingerprint"))
-            connection.execute(insert(meta).values(key="fingerprint", value=fingerprint))
 
     def bodies(self, side: Side) -> Iterator[list[tuple[str, dict[str, Any]]]]:
         """Object and fields of every record of a side, in chunks."""

@@ -1,0 +1,47 @@
+"""What the operator has asked for, and what the ledger remembers about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import delete, insert, select
+
+from reconciler.ledger.database import Database
+from reconciler.ledger.rows import from_json, to_json
+from reconciler.ledger.tables import meta
+
+#: `fingerprint` and `settings`: those that the ledger was last planned with. `active_since`: when
+#: the first pass over both sides was confirmed. `paused_at`, `deleted_at`: when the operator asked
+#: for it. `revert`: `delete` or `restore` while a revert is under way.
+Control: TypeAlias = Literal[
+    "fingerprint", "settings", "active_since", "paused_at", "deleted_at", "revert"
+]
+
+
+class Controls:
+    """Named values that outlive a run.
+
+    Args:
+        database: The open ledger database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: Control) -> Any:
+        """A value, or None where it is not set."""
+        with self._database.reading() as connection:
+            value = connection.scalar(select(meta.c.value).where(meta.c.key == name))
+        return None if value is None else from_json(value)
+
+    def set(self, values: Mapping[Control, Any]) -> None:
+        """Set values together; None takes one away."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(meta).where(meta.c.key.in_(list(values))))
+            kept = {name: value for name, value in values.items() if value is not None}
+            if kept:
+                connection.execute(
+                    insert(meta),
+                    [{"key": name, "value": to_json(value)} for name, value in kept.items()],
+                )
