@@ -47,7 +47,8 @@ class Observation(NamedTuple):
         name: Folded full name, to tell persons with one number apart.
         reference: The id of the other side's record that this one names.
         successor: The Salesforce id that this record was merged or converted into.
-        related: The Salesforce id of the Account that it belongs to.
+        related: The Salesforce id of the Account that it belongs to; for a Person Account, of its
+            shadow Contact.
         created_at: When the record was created, as the side writes it.
         stamp: When the side says that it last changed.
         deleted: Whether this is a tombstone.

@@ -67,11 +67,11 @@ class Observer:
             else salesforce_skip(name, record, objects=settings.objects, has_phone=bool(valid))
         )
         external_id = settings.salesforce_external_id_field
-        account = record.get("AccountId") or None
+        related = record.get("AccountId" if name == "Contact" else "PersonContactId") or None
         successor = record.get("MasterRecordId") or record.get("ConvertedContactId")
-        if skip == "person_account_shadow":
+        if name == "Contact" and record.get("IsPersonAccount") and not deleted:
             # Whatever leads to the shadow means the person.
-            successor = account
+            successor = related
         return Observation(
             side=SALESFORCE,
             object=name,
@@ -84,7 +84,7 @@ class Observer:
             else fold_name(record.get("FirstName"), record.get("LastName")),
             reference=(record.get(external_id) or None) if external_id else None,
             successor=salesforce_id(successor) if successor else None,
-            related=salesforce_id(account) if account else None,
+            related=salesforce_id(related) if related else None,
             created_at=record.get("CreatedDate") or "",
             stamp=record.get("SystemModstamp") or "",
             deleted=deleted,

@@ -98,6 +98,7 @@ class Planner:
                 duplicates |= found.duplicates
             self._ledger.pairs.store(made, duplicates, self._run)
             self._summary.paired += len(made)
+        self._ledger.plans.settle_gone(self._side, self._observed.get(self._side, 0))
 
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out.
@@ -203,8 +204,27 @@ class Planner:
             conflicts=conflicts if write is not None else (),
             confirmed=arrived,
             overtaken=_overtaken(opened, emitted, arrived),
+            made=self._made(pair, open_writes),
+            originals=(target.row, {field: target.fields.get(field) for field in write.changes})
+            if write is not None and self._side == PHONEIQ and not target.made
+            else None,
         )
         return outcome, write
+
+    @staticmethod
+    def _made(pair: OpenPair, open_writes: Mapping[tuple[int, Side], OpenWrite]) -> tuple[int, ...]:
+        """Which of the pair's records the sync is seen to have created.
+
+        A contact that was merely found by its phone was there before.
+        """
+        return tuple(
+            target.row
+            for side in (SALESFORCE, PHONEIQ)
+            for source, target in [_ends(pair, side)]
+            if (opened := open_writes.get((source.row, side))) is not None
+            and opened.action == "create"
+            and (pair.why == "reference" or side == SALESFORCE)
+        )
 
     def _flaps(self, source_row: int, field: str, to: Side, change: Change) -> bool:
         """Whether a value goes back and forth: a platform rewrites what it is given.

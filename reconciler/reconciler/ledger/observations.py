@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.rows import CHUNK, from_json, parts, reopen_sharers, set_records, to_json
@@ -216,11 +227,7 @@ class Observations:
                 for row, item in fresh
             ],
         )
-        numbers = [
-            {"number": number, "row": row} for row, item in fresh for number in item.match_numbers
-        ]
-        if numbers:
-            connection.execute(insert(phone_numbers), numbers)
+        self._insert_numbers(connection, fresh)
 
     @staticmethod
     def _keep_sources(connection: Connection, rows: list[int]) -> None:
@@ -254,7 +261,8 @@ class Observations:
     ) -> None:
         if not changed:
             return
-        names = [name for name in _record(*changed[0]) if name not in {"row", "side", "id", "pair"}]
+        kept = {"row", "side", "id", "creating", "made"}
+        names = [name for name in _record(*changed[0]) if name not in kept]
         connection.execute(
             update(records)
             .where(records.c.row == bindparam("at"))
@@ -303,9 +311,31 @@ class Observations:
         rows = [row for row, _ in changed]
         reopen_sharers(connection, rows)
         for part in parts(rows):
-            connection.execute(delete(phone_numbers).where(phone_numbers.c.row.in_(part)))
+            mine = phone_numbers.c.row.in_(part)
+            creating = phone_numbers.c.row.in_(
+                select(records.c.row).where(records.c.row.in_(part), records.c.creating == true())
+            )
+            connection.execute(update(phone_numbers).where(creating).values(stale=True))
+            connection.execute(delete(phone_numbers).where(mine, phone_numbers.c.stale == false()))
+        still = [
+            {"at": row, "has": number} for row, item in changed for number in item.match_numbers
+        ]
+        if still:
+            connection.execute(
+                delete(phone_numbers).where(
+                    phone_numbers.c.row == bindparam("at"),
+                    phone_numbers.c.number == bindparam("has"),
+                ),
+                still,
+            )
+        self._insert_numbers(connection, changed)
+
+    @staticmethod
+    def _insert_numbers(connection: Connection, items: list[tuple[int, Observation]]) -> None:
         numbers = [
-            {"number": number, "row": row} for row, item in changed for number in item.match_numbers
+            {"number": number, "row": row, "stale": False}
+            for row, item in items
+            for number in item.match_numbers
         ]
         if numbers:
             connection.execute(insert(phone_numbers), numbers)
@@ -375,6 +405,8 @@ def _record(row: int, item: Observation) -> dict[str, Any]:
         "skip": item.skip,
         "duplicate_of": None,
         "released": False,
+        "creating": False,
+        "made": False,
         "settled": False,
     }
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     update,
 )
 
@@ -88,8 +89,9 @@ class Pairs:
             phoneiq.c.side == PHONEIQ,
             salesforce.c.pair.is_(None),
             phoneiq.c.pair.is_(None),
-            salesforce.c.deleted.is_(False),
-            phoneiq.c.deleted.is_(False),
+            # A create that is under way has its pair waiting, even where its source is gone.
+            or_(salesforce.c.deleted == false(), salesforce.c.creating == true()),
+            or_(phoneiq.c.deleted == false(), phoneiq.c.creating == true()),
             or_(salesforce.c.skip.is_(None), salesforce.c.skip.not_in(sorted(UNPAIRABLE))),
         )
         named_by_phoneiq = phoneiq.c.reference == salesforce.c.id
@@ -217,7 +219,7 @@ class Pairs:
                         record.id,
                         record.name,
                         record.created_at,
-                        record.skip is None or record.side == PHONEIQ,
+                        not record.deleted and (record.skip is None or record.side == PHONEIQ),
                         tuple(numbers[record.row]),
                     )
                     for record in connection.execute(
@@ -229,6 +231,7 @@ class Pairs:
                             records.c.name,
                             records.c.created_at,
                             records.c.skip,
+                            records.c.deleted,
                         ).where(records.c.row.in_(part))
                     )
                 )

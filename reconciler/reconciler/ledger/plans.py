@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, false, func, insert, select, true, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
-from reconciler.ledger.rows import CHUNK, dissolve, from_json, parts, set_records, to_json
+from reconciler.ledger.rows import (
+    CHUNK,
+    dissolve,
+    end_creating,
+    from_json,
+    parts,
+    set_records,
+    to_json,
+)
 from reconciler.ledger.tables import (
     conflicts,
     field_skips,
     made_from,
     observations,
+    originals,
     pairs,
     records,
     writes,
@@ -36,6 +56,7 @@ class Shown(NamedTuple):
         reference: The id of the other side's record that it names.
         stamp: When its side says that it last changed.
         deleted: Whether it is a tombstone.
+        made: Whether the sync created it.
         skip: Why it takes no part, or None.
         fields: Value by field as delivered.
         numbers: Canonical number by phone field.
@@ -47,6 +68,7 @@ class Shown(NamedTuple):
     reference: str | None
     stamp: str
     deleted: bool
+    made: bool
     skip: SkipReason | None
     fields: dict[str, Any]
     numbers: dict[str, str]
@@ -57,12 +79,14 @@ class OpenPair(NamedTuple):
 
     Attributes:
         pair: Its number.
+        why: How it was found: `reference` or `phone`.
         baseline: Canonical value by mapping key.
         salesforce: Its Salesforce record.
         phoneiq: Its PhoneIQ contact.
     """
 
     pair: int
+    why: str
     baseline: dict[str, Any]
     salesforce: Shown
     phoneiq: Shown
@@ -137,6 +161,8 @@ class Outcome(NamedTuple):
         conflicts: (field, resolution, Salesforce value, PhoneIQ value) of each one decided now.
         confirmed: Journal numbers of the writes that have arrived.
         overtaken: Journal numbers of the writes whose place another takes.
+        made: Rows of records that are seen to have been created by the sync.
+        originals: The written record's row and its fields before the sync wrote them, or None.
         dissolved: Whether the pair ends, since a record of it was deleted.
         released: Whether the record that is left is not to be created again.
     """
@@ -152,6 +178,8 @@ class Outcome(NamedTuple):
     conflicts: Sequence[tuple[str, str, Any, Any]] = ()
     confirmed: Sequence[int] = ()
     overtaken: Sequence[int] = ()
+    made: Sequence[int] = ()
+    originals: tuple[int, Mapping[str, Any]] | None = None
     dissolved: bool = False
     released: bool = False
 
@@ -197,7 +225,7 @@ class Plans:
         with self._database.reading() as connection:
             halves = [
                 connection.execute(
-                    select(pairs.c.pair, pairs.c.baseline, *_shown_columns())
+                    select(pairs.c.pair, pairs.c.why, pairs.c.baseline, *_shown_columns())
                     .join(records, records.c.row == column)
                     .join(observations, observations.c.row == column)
                     .where(pairs.c.pair.in_(numbers))
@@ -205,10 +233,16 @@ class Plans:
                 ).all()
                 for column in (pairs.c.salesforce_row, pairs.c.phoneiq_row)
             ]
-            salesforce = [self._shown(row[2:]) for row in halves[0]]
+            salesforce = [self._shown(row[3:]) for row in halves[0]]
             self._show_related(connection, salesforce, related)
         return [
-            OpenPair(row[0], from_json(row[1]) if row[1] else {}, one, self._shown(other[2:]))
+            OpenPair(
+                row.pair,
+                row.why,
+                from_json(row.baseline) if row.baseline else {},
+                one,
+                self._shown(other[3:]),
+            )
             for row, one, other in zip(halves[0], salesforce, halves[1], strict=True)
         ]
 
@@ -301,6 +335,38 @@ class Plans:
                 )
             }
 
+    def settle_gone(self, side: Side, before: int) -> None:
+        """Settle deleted records without a pair, and their creates that have not appeared.
+
+        Args:
+            side: The side that they were to appear on.
+            before: The newest run that observed that side completely.
+        """
+        gone = and_(
+            writes.c.side == side,
+            writes.c.action == "create",
+            writes.c.confirmed_run.is_(None),
+            writes.c.run < before,
+            writes.c.source_row.in_(
+                select(records.c.row).where(
+                    records.c.creating == true(), records.c.deleted == true()
+                )
+            ),
+        )
+        with self._database.transaction() as connection:
+            end_creating(connection, select(writes.c.source_row).where(gone))
+            connection.execute(update(writes).where(gone).values(confirmed_run=0))
+            connection.execute(
+                update(records)
+                .where(
+                    records.c.settled == false(),
+                    records.c.pair.is_(None),
+                    records.c.deleted == true(),
+                    records.c.creating == false(),
+                )
+                .values(settled=True)
+            )
+
     def store(self, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
         """Commit what planning came to, before its writes are emitted.
 
@@ -333,6 +399,8 @@ class Plans:
             )
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
+            self._store_originals(connection, outcomes)
+            set_records(connection, [row for one in outcomes for row in one.made], made=True)
             found = [
                 {
                     "run": run,
@@ -362,6 +430,12 @@ class Plans:
             connection.execute(
                 update(writes).where(writes.c.write.in_(part)).values(confirmed_run=run)
             )
+            end_creating(
+                connection,
+                select(writes.c.source_row).where(
+                    writes.c.write.in_(part), writes.c.action == "create"
+                ),
+            )
 
     @staticmethod
     def _journal(connection: Connection, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
@@ -389,6 +463,31 @@ class Plans:
         ]
         if first:
             connection.execute(insert(writes), first)
+        set_records(
+            connection,
+            [row for row, write in emitted if write.action == "create"],
+            creating=True,
+        )
+
+    @staticmethod
+    def _store_originals(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        """Keep what fields held before the first write of the sync to each."""
+        given = dict(one.originals for one in outcomes if one.originals is not None)
+        known = {
+            row.row: from_json(row.fields)
+            for part in parts(list(given))
+            for row in connection.execute(select(originals).where(originals.c.row.in_(part)))
+        }
+        for part in parts(list(known)):
+            connection.execute(delete(originals).where(originals.c.row.in_(part)))
+        if given:
+            connection.execute(
+                insert(originals),
+                [
+                    {"row": row, "fields": to_json({**fields, **known.get(row, {})})}
+                    for row, fields in given.items()
+                ],
+            )
 
     @staticmethod
     def _store_skips(connection: Connection, outcomes: Sequence[Outcome]) -> None:
@@ -503,7 +602,7 @@ class Plans:
                     record.fields[path] = behind[field]
 
     def _shown(self, row: Sequence[Any]) -> Shown:
-        at, identifier, name, reference, stamp, deleted, skip, layout, body, numbers = row
+        at, identifier, name, reference, stamp, deleted, made, skip, layout, body, numbers = row
         return Shown(
             at,
             identifier,
@@ -511,6 +610,7 @@ class Plans:
             reference,
             stamp,
             deleted,
+            made,
             skip,
             self._layouts.fields(layout, body),
             from_json(numbers),
@@ -525,6 +625,7 @@ def _shown_columns() -> tuple[Any, ...]:
         records.c.reference,
         records.c.stamp,
         records.c.deleted,
+        records.c.made,
         records.c.skip,
         observations.c.layout,
         observations.c.body,

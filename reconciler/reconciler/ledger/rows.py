@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, false, literal, or_, select, update
+from sqlalchemy import Connection, and_, delete, false, literal, or_, select, true, update
 
 from reconciler.ledger.tables import pairs, phone_numbers, records, writes
 
@@ -60,6 +60,23 @@ def reopen_sharers(connection: Connection, rows: Sequence[int]) -> None:
         )
 
 
+def end_creating(connection: Connection, rows: Any) -> None:
+    """Note that no create from these records is under way any more.
+
+    Args:
+        connection: The transaction.
+        rows: Rows, or a query of them.
+    """
+    connection.execute(
+        update(records)
+        .where(records.c.row.in_(rows), records.c.creating == true())
+        .values(creating=False)
+    )
+    connection.execute(
+        delete(phone_numbers).where(phone_numbers.c.row.in_(rows), phone_numbers.c.stale == true())
+    )
+
+
 def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
     """End a pair; the record that is left is settled if released, else open."""
     rows = tuple(
@@ -97,6 +114,7 @@ def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
         .where(writes.c.source_row.in_(rows), writes.c.confirmed_run.is_(None))
         .values(confirmed_run=0)
     )
+    end_creating(connection, rows)
     reopen_sharers(connection, rows)
     if released:
         set_records(connection, list(rows), settled=True)

@@ -99,7 +99,7 @@ records = Table(
     Column("name", Text, nullable=False),
     Column("reference", String(40)),
     Column("successor", String(40)),
-    # The Account that it belongs to.
+    # The Account that it belongs to; the shadow Contact of a Person Account.
     Column("related", String(40)),
     Column("created_at", String(40), nullable=False),
     # When its side says that it last changed; moves with changes that no mapping sees.
@@ -114,6 +114,10 @@ records = Table(
     # arrive, nobody edited it.
     Column("awaits", Text),
     Column("pair", Integer),
+    # A create from it is under way: what appears across is its other half.
+    Column("creating", Boolean, nullable=False),
+    # The sync created it; a revert deletes it again.
+    Column("made", Boolean, nullable=False),
     # Nothing is left to do for it, as far as the ledger knows.
     Column("settled", Boolean, nullable=False),
     UniqueConstraint("side", "id"),
@@ -135,6 +139,18 @@ Index(
     sqlite_where=records.c.reference.is_not(None),
 )
 Index("records_skip", records.c.side, records.c.skip, sqlite_where=records.c.skip.is_not(None))
+Index(
+    "records_made",
+    records.c.side,
+    records.c.row,
+    sqlite_where=and_(records.c.made == true(), records.c.deleted == false()),
+)
+Index(
+    "records_paired",
+    records.c.side,
+    records.c.object,
+    sqlite_where=records.c.pair.is_not(None),
+)
 Index("records_released", records.c.side, sqlite_where=records.c.released == true())
 Index(
     "records_duplicate_of",
@@ -170,6 +186,8 @@ phone_numbers = Table(
     metadata,
     Column("number", String(40), nullable=False),
     Column("row", Integer, nullable=False),
+    # The record has it no more, but a record that is being created from it may show it.
+    Column("stale", Boolean, nullable=False),
     PrimaryKeyConstraint("number", "row"),
     sqlite_with_rowid=False,
 )
@@ -212,6 +230,15 @@ Index(
     writes.c.side,
     unique=True,
     sqlite_where=writes.c.confirmed_run.is_(None),
+)
+
+#: What contacts that were there before had in the fields that the sync has written.
+originals = Table(
+    "originals",
+    metadata,
+    Column("row", Integer, primary_key=True),
+    # JSON object: value as it was delivered, by field.
+    Column("fields", Text, nullable=False),
 )
 
 #: What an open create was made from, where its source has changed since.
