@@ -8,7 +8,7 @@ wrote (`written`) and what it refused (`refused`); what people do goes through `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
@@ -25,21 +25,39 @@ _PERSON = {
     "Phone": 40,
     "Fax": 40,
     "Description": 32_000,
+    "Rating__c": 40,
+    "Newsletter__c": 5,
     EXTERNAL_ID: 40,
 }
+_PERSON_ACCOUNT = (
+    {"FirstName": 40, "LastName": 80, "PersonTitle": 128, "PersonEmail": 80}
+    | {f"Person{kind}Phone": 40 for kind in ("Mobile", "Home", "Other")}
+    | {f"PersonMailing{part}": length for part, length in _ADDRESS.items()}
+)
 #: Writable fields of each Salesforce object with their lengths.
 SALESFORCE_FIELDS: dict[str, dict[str, int]] = {
     "Account": {"Name": 255, "Phone": 40, "Fax": 40, "Website": 255, "Description": 32_000}
-    | {EXTERNAL_ID: 40}
-    | {f"Billing{part}": length for part, length in _ADDRESS.items()},
+    | {EXTERNAL_ID: 40, "Industry": 40}
+    | {f"Billing{part}": length for part, length in _ADDRESS.items()}
+    | _PERSON_ACCOUNT,
     "Contact": _PERSON
     | {"HomePhone": 40, "OtherPhone": 40, "AccountId": 18}
     | {f"Mailing{part}": length for part, length in _ADDRESS.items()},
     "Lead": _PERSON | _ADDRESS | {"Company": 255, "Website": 255},
 }
 _SYSTEM_FIELDS: dict[str, dict[str, Any]] = {
-    "Account": {"IsDeleted": False, "MasterRecordId": None, "IsPersonAccount": False},
-    "Contact": {"IsDeleted": False, "MasterRecordId": None, "AccountId": None},
+    "Account": {
+        "IsDeleted": False,
+        "MasterRecordId": None,
+        "IsPersonAccount": False,
+        "PersonContactId": None,
+    },
+    "Contact": {
+        "IsDeleted": False,
+        "MasterRecordId": None,
+        "AccountId": None,
+        "IsPersonAccount": False,
+    },
     "Lead": {
         "IsDeleted": False,
         "MasterRecordId": None,
@@ -72,6 +90,9 @@ PHONEIQ_FIELDS: dict[str, int] = {
     "notes": 32_000,
     "salesforce_id": 18,
     "salesforce_object": 20,
+    "custom_segment": 40,
+    "custom_vip": 5,
+    "custom_score": 20,
 }
 
 
@@ -125,13 +146,20 @@ class Salesforce:
         self._clock = clock
         self._rows: dict[str, dict[str, Any]] = {}
         self.objects = ["Account", "Contact", "Lead"]
+        #: Fields that the tap was not told to extract; its SCHEMA has them nevertheless.
+        self.unselected: set[str] = set()
+        #: What the platform makes of a row's fields whenever someone saves it.
+        self.rules: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
         self.written: list[Written] = []
         self.refused: list[str] = []
 
     # --- what people do -------------------------------------------------------------------
 
     def create(self, object_: str, **fields: Any) -> str:
-        """Make a record and return its id; fields that Salesforce requires get a value."""
+        """Make a record and return its id; fields that Salesforce requires get a value.
+
+        An Account with a LastName is a Person Account.
+        """
         usual = {"Name": "Acme", "LastName": "Doe", "Company": "Acme"}
         required = {name: usual[name] for name in _REQUIRED[object_]}
         return self._create(object_, required | fields)
@@ -141,9 +169,14 @@ class Salesforce:
 
     def delete(self, id_: str) -> None:
         self._rows[id_] |= {"IsDeleted": True, "SystemModstamp": self._stamp()}
+        if face := self._rows[id_].get("PersonContactId"):
+            self.delete(face)
 
     def merge(self, winner: str, loser: str) -> None:
         """Merge one record into another of its object."""
+        faces = [self._rows[id_].get("PersonContactId") for id_ in (winner, loser)]
+        if all(faces):
+            self.merge(*faces)
         self._rows[winner]["SystemModstamp"] = self._stamp()
         self._rows[loser] |= {
             "IsDeleted": True,
@@ -151,15 +184,29 @@ class Salesforce:
             "SystemModstamp": self._stamp(),
         }
 
-    def convert(self, lead: str) -> str:
-        """Convert a Lead into a new Contact of a new Account and return the Contact's id."""
+    def convert(self, lead: str, *, to_person: bool = False) -> str:
+        """Convert a Lead and return the id of the Contact that takes its place.
+
+        Args:
+            lead: Its id.
+            to_person: Whether it becomes a Person Account, whose shadow the Contact then is, and
+                not a Contact of a new Account.
+        """
         fields = self._rows[lead]
-        account = self._create("Account", {"Name": fields["Company"]})
         new = {
             name: fields[name]
             for name in ("FirstName", "LastName", "Title", "Email", "MobilePhone", "Phone", "Fax")
         } | {f"Mailing{part}": fields[part] for part in _ADDRESS}
-        contact = self._create("Contact", new | {"AccountId": account})
+        if to_person:
+            own = {"FirstName", "LastName", "Phone", "Fax"}
+            account = self._create(
+                "Account",
+                {name if name in own else f"Person{name}": value for name, value in new.items()},
+            )
+            contact = self._rows[account]["PersonContactId"]
+        else:
+            account = self._create("Account", {"Name": fields["Company"]})
+            contact = self._create("Contact", new | {"AccountId": account})
         fields |= {
             "IsConverted": True,
             "ConvertedAccountId": account,
@@ -172,13 +219,14 @@ class Salesforce:
         return self._rows[id_]
 
     def live(self, *objects: str) -> list[dict[str, Any]]:
-        """Contacts and Leads, or what is named, that are neither deleted nor converted."""
+        """Contacts and Leads, or what is named, neither deleted nor converted nor a shadow."""
         return [
             row
             for row in self._rows.values()
             if not row["IsDeleted"]
             and not row.get("IsConverted")
             and row["attributes"] in (objects or ("Contact", "Lead"))
+            and not (row["attributes"] == "Contact" and row["IsPersonAccount"])
         ]
 
     def everything(self) -> dict[str, dict[str, Any]]:
@@ -221,8 +269,9 @@ class Salesforce:
                 for row in self._rows.values()
                 if row["attributes"] == object_ and row["SystemModstamp"] >= since
             ]
+            left_out = {"attributes", *self.unselected}
             for row in sorted(rows, key=lambda row: (row["SystemModstamp"], row["Id"])):
-                record = {name: value for name, value in row.items() if name != "attributes"}
+                record = {name: value for name, value in row.items() if name not in left_out}
                 yield {"type": "RECORD", "stream": object_, "record": record}
                 bookmarks[object_]["SystemModstamp"] = row["SystemModstamp"]
                 yield message(object_)
@@ -267,6 +316,8 @@ class Salesforce:
         row = self._rows.get(id_)
         if row is None or row["IsDeleted"]:
             raise RefusedError(f"ENTITY_IS_DELETED {id_}")
+        if row["attributes"] == "Contact" and row["IsPersonAccount"]:
+            raise RefusedError(f"CANNOT_UPDATE_PERSON_ACCOUNT_CONTACT {id_}")
         if row.get("IsConverted"):
             raise RefusedError(f"CANNOT_UPDATE_CONVERTED_LEAD {id_}")
 
@@ -276,10 +327,16 @@ class Salesforce:
                 raise RefusedError(f"INVALID_FIELD {name}")
             if isinstance(value, str) and len(value) > SALESFORCE_FIELDS[stream][name]:
                 raise RefusedError(f"STRING_TOO_LONG {name}")
+            if name == "Newsletter__c" and not isinstance(value, bool):
+                raise RefusedError(f"INVALID_TYPE_ON_FIELD_IN_RECORD {name}")
+        is_person = self._rows[id_]["IsPersonAccount"] if stream == "Account" and id_ else None
+        if is_person is False and not _PERSON_ACCOUNT.keys().isdisjoint(fields):
+            raise RefusedError("INVALID_FIELD_FOR_INSERT_UPDATE a business has no person's fields")
         email = _clean(fields.get("Email"))
         if email and "@" not in email:
             raise RefusedError("INVALID_EMAIL_ADDRESS Email")
-        for name in _REQUIRED[stream]:
+        is_new_person = id_ is None and stream == "Account" and fields.get("LastName")
+        for name in ("LastName",) if is_person or is_new_person else _REQUIRED[stream]:
             if (id_ is None or name in fields) and _clean(fields.get(name)) is None:
                 raise RefusedError(f"REQUIRED_FIELD_MISSING {name}")
         holder = self._with_external_id(stream, fields.get(EXTERNAL_ID) or "")
@@ -295,14 +352,38 @@ class Salesforce:
             {"attributes": object_, "Id": id_}
             | dict.fromkeys(SALESFORCE_FIELDS[object_])
             | _SYSTEM_FIELDS[object_]
+            | ({} if object_ == "Account" else {"Newsletter__c": False})
             | {name: _clean(value) for name, value in fields.items()}
             | {"CreatedDate": now, "SystemModstamp": now}
         )
+        row = self._rows[id_]
+        if object_ == "Account" and row["LastName"]:
+            row["IsPersonAccount"] = True
+            face = {"LastName": row["LastName"], "AccountId": id_, "IsPersonAccount": True}
+            row["PersonContactId"] = self._create("Contact", face)
+        self._save(id_)
         return id_
 
     def _change(self, id_: str, fields: Mapping[str, Any]) -> None:
         self._rows[id_] |= {name: _clean(value) for name, value in fields.items()}
         self._rows[id_]["SystemModstamp"] = self._stamp()
+        self._save(id_)
+
+    def _save(self, id_: str) -> None:
+        row = self._rows[id_]
+        for rule in self.rules:
+            row |= rule(row)
+        if face := row.get("PersonContactId"):
+            row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
+            # Both faces show the same values; only one of them may be written.
+            self._rows[face] |= {
+                "FirstName": row["FirstName"],
+                "LastName": row["LastName"],
+                "Phone": row["Phone"],
+                "MobilePhone": row["PersonMobilePhone"],
+                "Email": row["PersonEmail"],
+                "SystemModstamp": row["SystemModstamp"],
+            }
 
     def _stamp(self) -> str:
         # Salesforce keeps seconds: changes may share one.
@@ -315,6 +396,8 @@ class PhoneIQ:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rows: dict[str, dict[str, Any]] = {}
+        #: What the platform makes of a row's fields whenever someone saves it.
+        self.rules: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
         self.written: list[Written] = []
         self.refused: list[str] = []
 
@@ -361,6 +444,8 @@ class PhoneIQ:
         for name in ("id", "created_at", "updated_at", "deleted_at"):
             properties[name] = {"type": ["string", "null"]}
         properties["version"] = {"type": "integer"}
+        properties["custom_vip"] = {"type": ["boolean", "null"]}
+        properties["custom_score"] = {"type": ["number", "null"]}
         yield {
             "type": "SCHEMA",
             "stream": "contacts",
@@ -419,6 +504,10 @@ class PhoneIQ:
                 raise RefusedError(f"unknown_field {name}")
             if isinstance(value, str) and len(value) > PHONEIQ_FIELDS[name]:
                 raise RefusedError(f"value_too_long {name}")
+        if not isinstance(fields.get("custom_vip"), bool | None):
+            raise RefusedError("invalid_field custom_vip")
+        if not isinstance(fields.get("custom_score"), int | float | None):
+            raise RefusedError("invalid_field custom_score")
         email = _clean(fields.get("email"))
         if email and "@" not in email:
             raise RefusedError("invalid_field email")
@@ -437,12 +526,18 @@ class PhoneIQ:
             | {name: _clean(value) for name, value in fields.items()}
             | {"created_at": now, "updated_at": now, "deleted_at": None, "version": 1}
         )
+        self._save(self._rows[id_])
         return id_
 
     def _change(self, id_: str, fields: Mapping[str, Any]) -> None:
         row = self._rows[id_]
         row |= {name: _clean(value) for name, value in fields.items()}
         row |= {"updated_at": self._stamp(), "version": row["version"] + 1}
+        self._save(row)
+
+    def _save(self, row: dict[str, Any]) -> None:
+        for rule in self.rules:
+            row |= rule(row)
 
     def _stamp(self) -> str:
         return self._clock.tick().isoformat(timespec="microseconds").replace("+00:00", "Z")
