@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ class Job:
             pipe: Which one.
             tap: What becomes of the tap's messages before the mapper has them.
             target: What becomes of the mapper's messages before the target has them.
-            kill_at_commit: The mapper dies instead of its nth commit.
+                kill_at_commit: The mapper dies instead of its nth commit, and commits no more.
         """
         reads = self.salesforce if pipe == TO_PHONEIQ else self.phoneiq
         writes = self.salesforce if pipe == TO_SALESFORCE else self.phoneiq
@@ -149,9 +150,16 @@ class Job:
                 code = int(stop.code or 0)
             except Killed:
                 code = 137
+                self._bury_the_holder()
         output.flush()
         lines = output.buffer.getvalue().splitlines()  # type: ignore[attr-defined]
         return Passed(pipe, code, [json.loads(line) for line in lines], log)
+
+    def _bury_the_holder(self) -> None:
+        """Let the lease be one of a process that is dead: this one lives on."""
+        with contextlib.closing(sqlite3.connect(self.ledger)) as ledger, ledger:
+            if ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'lease'").fetchone():
+                ledger.execute("UPDATE lease SET pid = ?", (2**30,))
 
     def pair_up(self, object_: str = "Contact", **fields: Any) -> tuple[str, str]:
         """A Salesforce record and its PhoneIQ contact, synced and quiet; their ids."""
@@ -228,7 +236,7 @@ def _killed_at(commit: int | None) -> Iterator[None]:
     def count(connection: Any) -> None:
         nonlocal left
         left -= 1
-        if left == 0:
+        if left <= 0:
             raise Killed
 
     event.listen(Engine, "commit", count)

@@ -92,7 +92,7 @@ def mapped(*rows, object_="Contact", **given):
         ([("Department", "company", "phoneiq_to_salesforce")], "company only travels to PhoneIQ"),
         ([("Email", "email"), ("Email", "website")], "two mappings write the salesforce field"),
         ([("Email", "email"), ("Title", "email")], "two mappings write the phoneiq field"),
-        ([("Name", "first_name")], "nothing can be written to Name of a Contact"),
+        ([("Name", "first_name")], "Salesforce computes Contact.Name"),
         ([("Email", "updated_at")], "'updated_at' is not a field that a mapping may write"),
         ([("Email", "email", "sideways")], "direction 'sideways' is none of"),
     ],

@@ -1,0 +1,503 @@
+"""Two platforms, the people who work on them, and what must be true once they go home.
+
+This is the reference model. It knows nothing of ledgers, baselines or plans; it remembers what
+people typed, and when both sides were last seen to agree, and derives from that what may stand in
+each field at the end:
+
+- nobody typed since both sides agreed: the value of then, on both sides;
+- people typed on one side only: what they typed last stands there, and travels if it may;
+- people typed on both sides: what was typed last on one of them; if the next thing was a clean
+  run of the whole job, what was typed on the side named by `on_conflict`.
+
+Every text says whose it is (`p3.17` belongs to person 3), every number too, so that a value in
+the wrong place shows. A person is `loose` once it can be mistaken for another by the rules
+themselves (a number of someone else, a merge, a deletion in the middle of things): then only what
+holds for everybody is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.reconciler.job import PIPES, TO_PHONEIQ, TO_SALESFORCE, Job, Message
+from tests.reconciler.platforms import EXTERNAL_ID, deliver
+
+Side = Literal["salesforce", "phoneiq"]
+Value = str | None
+SIDES: tuple[Side, Side] = ("salesforce", "phoneiq")
+
+#: PhoneIQ's fields and Salesforce's by object.
+FIELDS: dict[str, dict[str, str]] = {
+    "first_name": {"Contact": "FirstName", "Lead": "FirstName"},
+    "last_name": {"Contact": "LastName", "Lead": "LastName"},
+    "job_title": {"Contact": "Title", "Lead": "Title"},
+    "email": {"Contact": "Email", "Lead": "Email"},
+    "city": {"Contact": "MailingCity", "Lead": "City"},
+    "mobile_phone": {"Contact": "MobilePhone", "Lead": "MobilePhone"},
+    "work_phone": {"Contact": "Phone", "Lead": "Phone"},
+}
+PHONES = ("mobile_phone", "work_phone")
+#: The longest value that Salesforce takes where PhoneIQ takes a longer one.
+SALESFORCE_LENGTHS = {"first_name": 40, "last_name": 80, "city": 40}
+FALLBACK = "[not provided]"
+INVALID_PHONE = "call me"
+_NUMBER = re.compile(r"\+1415(\d{3})\d{4}")
+
+
+def number(person: int, which: int) -> str:
+    """A valid number of a person."""
+    return f"+1415{200 + person}{1000 + which}"
+
+
+def typed(value: str) -> str:
+    """A number the way people type it."""
+    return f"({value[2:5]}) {value[5:8]}-{value[8:]}"
+
+
+def plain(name: str, value: Value) -> Value:
+    """A value without the liberties of form that both sides may take."""
+    if not value or value == FALLBACK:
+        return None
+    if name in PHONES and value.startswith("("):
+        return "+1" + re.sub(r"\D", "", value)
+    return value.casefold() if name == "email" else value
+
+
+def is_number(value: Value) -> bool:
+    return bool(value and _NUMBER.fullmatch(value))
+
+
+@dataclass
+class Field:
+    """What people typed into one field of one person since both sides agreed.
+
+    Attributes:
+        agreed: Values on which both sides were seen to agree; empty where they never did.
+        typed: By side, what was typed since, in order.
+        when: How many pipes had run at each time.
+    """
+
+    agreed: list[Value] = field(default_factory=list)
+    typed: dict[Side, list[Value]] = field(default_factory=dict)
+    when: set[int] = field(default_factory=set)
+
+    def type(self, side: Side, value: Value, now: int) -> None:
+        self.typed.setdefault(side, []).append(value)
+        self.when.add(now)
+
+    def agree(self, value: Value) -> None:
+        self.agreed = [value]
+        self.typed.clear()
+        self.when.clear()
+
+
+@dataclass
+class Person:
+    """Somebody, on one side or both.
+
+    Attributes:
+        fields: Field by PhoneIQ's name.
+        records: The records of the person that were ever made, by side.
+        loose: Whether the rules themselves may mix this person up with another.
+        twin_made: How many pipes had run when people made the record of the other side too.
+        gone: Sides on which people deleted the record.
+        edited_after: Whether people edited what was left after that.
+        settled_when_gone: Whether all was quiet when it was deleted.
+    """
+
+    number: int
+    fields: dict[str, Field] = field(default_factory=lambda: {name: Field() for name in FIELDS})
+    records: dict[Side, list[str]] = field(
+        default_factory=lambda: {"salesforce": [], "phoneiq": []}
+    )
+    loose: bool = False
+    twin_made: int | None = None
+    gone: set[Side] = field(default_factory=set)
+    edited_after: bool = False
+    settled_when_gone: bool = False
+
+
+class World:
+    """Platforms, job, people and what they did."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.job = Job(folder, **settings)
+        self.people: list[Person] = []
+        self.owner: dict[str, Person] = {}
+        self.notes: dict[str, str] = {}
+        self.values = 0
+        self.pipes = 0
+        #: By number of pipes before it, `on_conflict` of each clean run of the whole job.
+        self.clean_runs: dict[int, str] = {}
+        self.delayed: list[tuple[Side, list[Message]]] = []
+        self.ever: dict[str, set[Any]] = {}
+        self.change_setting()
+
+    # --- looking ----------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "sync_direction": "both",
+            "on_conflict": "keep_salesforce",
+            "objects": ["Contact", "Lead"],
+            "shared_phone": "reject",
+            "on_delete": "keep",
+            "default_object": "Contact",
+            "salesforce_external_id_field": None,
+        } | self.job.settings
+
+    def row(self, side: Side, id_: str) -> dict[str, Any]:
+        return (self.job.salesforce if side == "salesforce" else self.job.phoneiq).get(id_)
+
+    def is_live(self, side: Side, id_: str) -> bool:
+        row = self.row(side, id_)
+        if side == "phoneiq":
+            return row["deleted_at"] is None
+        return not row["IsDeleted"] and not row.get("IsConverted")
+
+    def live(self, person: Person, side: Side) -> list[str]:
+        return [id_ for id_ in person.records[side] if self.is_live(side, id_)]
+
+    def everybody(self, side: Side) -> list[str]:
+        """All live records of a side."""
+        return [id_ for person in self.people for id_ in self.live(person, side)]
+
+    def read(self, side: Side, id_: str) -> dict[str, Value]:
+        """A record's fields under PhoneIQ's names, in plain form."""
+        row = self.row(side, id_)
+        names = {
+            name: objects[row["attributes"]] if side == "salesforce" else name
+            for name, objects in FIELDS.items()
+        }
+        return {name: plain(name, row[field]) for name, field in names.items()}
+
+    def is_paired(self, salesforce: str, phoneiq: str) -> bool:
+        """Whether one of two records names the other."""
+        return (
+            self.row("phoneiq", phoneiq)["salesforce_id"] == salesforce
+            or self.row("salesforce", salesforce)[EXTERNAL_ID] == phoneiq
+        )
+
+    # --- what people do -----------------------------------------------------------------------
+
+    def new_value(self, person: Person, name: str) -> str:
+        self.values += 1
+        text = f"p{person.number}.{self.values}"
+        return f"{text}@example.org" if name == "email" else text
+
+    def create(self, side: Side, object_: str, person: Person | None = None) -> str:
+        """A new record, of a new person or of one who is on the other side only."""
+        if person is None:
+            person = Person(len(self.people))
+            self.people.append(person)
+        else:
+            person.twin_made = self.pipes
+            person.loose |= bool(person.gone or self.delayed)
+        values: dict[str, Value] = {
+            name: self.new_value(person, name) for name in ("first_name", "last_name", "email")
+        }
+        numbers = [
+            found
+            for other in SIDES
+            for id_ in self.live(person, other)
+            for name in PHONES
+            if is_number(found := self.read(other, id_)[name])
+        ]
+        if person.fields["mobile_phone"].typed and not numbers:
+            # Nothing says that the two records are of one person.
+            person.loose = True
+        values["mobile_phone"] = numbers[0] if numbers else number(person.number, 0)
+        note = f"note {person.number}"
+        if side == "salesforce":
+            fields = {FIELDS[name][object_]: value for name, value in values.items()}
+            id_ = self.job.salesforce.create(object_, **fields, Description=note)
+        else:
+            id_ = self.job.phoneiq.create(**values, notes=note)
+        self.notes[id_] = note
+        self._own(person, side, id_)
+        for name, one in person.fields.items():
+            one.type(side, values.get(name), self.pipes)
+        return id_
+
+    def edit(self, side: Side, id_: str, name: str, value: Value) -> None:
+        person = self.owner[id_]
+        if self.read(side, id_)[name] == plain(name, value):
+            return
+        if name in PHONES:
+            mine = is_number(value) and value[5:8] == str(200 + person.number)
+            if is_number(value) and not mine:
+                self._mix(person, self.people[int(value[5:8]) - 200])
+            elif (
+                not person.fields[name].agreed
+                and len({side for one in person.fields.values() for side in one.typed}) == 2
+            ):
+                # Made by people on both sides, and not yet seen to be one person.
+                person.loose = True
+        person.fields[name].type(side, plain(name, value), self.pipes)
+        person.edited_after = bool(person.gone)
+        if side == "salesforce":
+            object_ = self.row(side, id_)["attributes"]
+            if value and name in PHONES and self.values % 2:
+                value = typed(value) if is_number(value) else value
+            if value is None and name == "last_name":
+                value = FALLBACK
+            self.job.salesforce.edit(id_, **{FIELDS[name][object_]: value})
+        else:
+            self.job.phoneiq.edit(id_, **{name: value})
+
+    def delete(self, side: Side, id_: str) -> None:
+        person = self.owner[id_]
+        if person.gone:
+            person.loose = True
+        person.settled_when_gone = all(
+            one.agreed and not one.typed for one in person.fields.values()
+        )
+        person.gone.add(side)
+        person.edited_after = False
+        (self.job.salesforce if side == "salesforce" else self.job.phoneiq).delete(id_)
+
+    def merge(self, winner: str, loser: str) -> None:
+        self._mix(self.owner[winner], self.owner[loser])
+        self.job.salesforce.merge(winner, loser)
+
+    def convert(self, lead: str) -> None:
+        contact = self.job.salesforce.convert(lead)
+        self._own(self.owner[lead], "salesforce", contact)
+        if "Contact" not in self.settings["objects"]:
+            self.owner[lead].loose = True
+
+    def _mix(self, *people: Person) -> None:
+        for person in people:
+            person.loose = True
+
+    def _own(self, person: Person, side: Side, id_: str) -> None:
+        person.records[side].append(id_)
+        self.owner[id_] = person
+
+    # --- what the job does --------------------------------------------------------------------
+
+    def change_setting(self, **changed: Any) -> None:
+        if changed.get("objects", self.settings["objects"]) != self.settings["objects"]:
+            for person in self.people:
+                person.loose |= any(id_.startswith("00Q") for id_ in person.records["salesforce"])
+        self.job.settings |= changed
+        for name, value in self.settings.items():
+            self.ever.setdefault(name, set()).add(str(value))
+
+    def pipe(self, pipe: str, **faults: Any) -> int:
+        """One pipe, perhaps with faults; its exit code."""
+        self._deliver_delayed()
+        passed = self.job.pipe(pipe, **faults)
+        self.pipes += 1
+        self._adopt()
+        return passed.code
+
+    def delay(self, side: Side, messages: list[Message]) -> None:
+        """Hold messages back until the next pipe starts."""
+        self.delayed.append((side, messages))
+
+    def run(self) -> list[Any]:
+        """The whole job without a fault; what its pipes wrote."""
+        self._deliver_delayed()
+        self.clean_runs[self.pipes] = self.settings["on_conflict"]
+        before = dict(self._agreeing())
+        passed = self.job.run()
+        self.pipes += 3
+        self._adopt()
+        assert [one.code for one in passed] == [0, 0, 0], passed[-1].text
+        for key, value in self._agreeing():
+            if before.get(key, "differs") == value:
+                person, name = key
+                self.people[person].fields[name].agree(value)
+        return [record for one in passed for record in one.records]
+
+    def _deliver_delayed(self) -> None:
+        for side, messages in self.delayed:
+            deliver(self.job.salesforce if side == "salesforce" else self.job.phoneiq, messages)
+        self.delayed.clear()
+        self._adopt()
+
+    def _agreeing(self) -> Iterator[tuple[tuple[int, str], Value]]:
+        for person in self.people:
+            for salesforce, phoneiq in self.pair_of(person):
+                if self.is_paired(salesforce, phoneiq):
+                    one, two = self.read("salesforce", salesforce), self.read("phoneiq", phoneiq)
+                    for name in FIELDS:
+                        if one[name] == two[name]:
+                            yield (person.number, name), one[name]
+
+    def pair_of(self, person: Person) -> list[tuple[str, str]]:
+        """A person's two records, where there is one on each side."""
+        salesforce, phoneiq = (self.live(person, side) for side in SIDES)
+        return [(salesforce[0], phoneiq[0])] if len(salesforce) == len(phoneiq) == 1 else []
+
+    def _adopt(self) -> None:
+        """Find out whose the records are that the loaders made."""
+        for side, platform in (("salesforce", self.job.salesforce), ("phoneiq", self.job.phoneiq)):
+            for written in platform.written:
+                if written.action == "create" and written.id not in self.owner:
+                    self._own(self._whose(written.fields), side, written.id)  # type: ignore[arg-type]
+            platform.written.clear()
+
+    def _whose(self, fields: Mapping[str, Any]) -> Person:
+        for name in ("salesforce_id", EXTERNAL_ID):
+            if fields.get(name) in self.owner:
+                return self.owner[fields[name]]
+        for value in fields.values():
+            if found := re.match(r"p(\d+)\.|\+1415(\d{3})", str(value)):
+                return self.people[int(found[1]) if found[1] else int(found[2]) - 200]
+        raise AssertionError(f"nobody's record: {fields}")
+
+    # --- what must be true at the end -----------------------------------------------------------
+
+    def check(self) -> None:
+        """Go quiet, run twice, and look at everybody; then the next run writes nothing."""
+        self.run()
+        self.run()
+        for person in self.people:
+            self._check_nobody_is_lost(person)
+            # A side that was not read again cannot know that somebody is there already.
+            unseen = person.twin_made is not None and person.twin_made not in self.clean_runs
+            if not (person.loose or unseen):
+                self._check_nobody_is_twice(person)
+                self._check_everybody_is_across(person)
+                for salesforce, phoneiq in self.pair_of(person):
+                    self._check_fields(person, salesforce, phoneiq)
+        for id_, note in self.notes.items():
+            side: Side = "phoneiq" if id_.startswith("pc_") else "salesforce"
+            kept = self.row(side, id_)["notes" if side == "phoneiq" else "Description"]
+            assert kept == note, f"{id_}: a field that is not mapped was touched: {kept}"
+        before = self.job.salesforce.everything(), self.job.phoneiq.everything()
+        again = self.run()
+        assert again == [], f"the third run still writes {again}"
+        assert before == (self.job.salesforce.everything(), self.job.phoneiq.everything())
+
+    def _check_nobody_is_lost(self, person: Person) -> None:
+        if "propagate" in self.ever["on_delete"] and (person.gone or person.loose):
+            return
+        for side in SIDES:
+            for id_ in person.records[side]:
+                row = self.row(side, id_)
+                if side == "salesforce":
+                    lost = row["IsDeleted"] and not row["MasterRecordId"]
+                else:
+                    lost = row["deleted_at"] is not None
+                assert not lost or side in person.gone, f"{id_} was deleted by the sync"
+
+    def _check_nobody_is_twice(self, person: Person) -> None:
+        for side in SIDES:
+            found = self.live(person, side)
+            assert len(found) <= 1, f"person {person.number} is there twice: {found}"
+
+    def _check_everybody_is_across(self, person: Person) -> None:
+        salesforce, phoneiq = (self.live(person, side) for side in SIDES)
+        if not person.gone:
+            for side, here, there in (
+                ("phoneiq", salesforce, phoneiq),
+                ("salesforce", phoneiq, salesforce),
+            ):
+                if here and self._may_be_created(side, here[0]):  # type: ignore[arg-type]
+                    assert there, f"{here[0]} did not get across"
+            return
+        if not person.settled_when_gone or self.ever["sync_direction"] != {"both"}:
+            return
+        if self.ever["on_delete"] == {"keep"} and not person.edited_after:
+            side = next(iter(person.gone))
+            assert not self.live(person, side), f"person {person.number} was created again"
+        if self.ever["on_delete"] == {"propagate"} and not person.edited_after:
+            assert not salesforce, f"the deletion of person {person.number} did not travel"
+            assert not phoneiq, f"the deletion of person {person.number} did not travel"
+
+    def _may_be_created(self, to: Side, source: str) -> bool:
+        if not self._allows(to):
+            return False
+        if to == "phoneiq":
+            return self._takes_part(source)
+        named = self.row("phoneiq", source)["salesforce_object"]
+        has_number = any(is_number(self.read("phoneiq", source)[name]) for name in PHONES)
+        return (named or self.settings["default_object"]) in self.settings["objects"] and (
+            has_number or bool(self.settings["salesforce_external_id_field"])
+        )
+
+    def _allows(self, to: Side) -> bool:
+        return self.settings["sync_direction"] in {
+            "both",
+            "salesforce_to_phoneiq" if to == "phoneiq" else "phoneiq_to_salesforce",
+        }
+
+    def _takes_part(self, salesforce: str) -> bool:
+        values = self.read("salesforce", salesforce)
+        return (
+            self.row("salesforce", salesforce)["attributes"] in self.settings["objects"]
+            and values["first_name"] is not None
+            and any(is_number(values[name]) for name in PHONES)
+        )
+
+    def _check_fields(self, person: Person, salesforce: str, phoneiq: str) -> None:
+        may: dict[Side, bool] = {
+            "phoneiq": self._allows("phoneiq") and self._takes_part(salesforce),
+            "salesforce": self._allows("salesforce")
+            and self.row("salesforce", salesforce)["attributes"] in self.settings["objects"],
+        }
+        shown: dict[Side, dict[str, Value]] = {
+            "salesforce": self.read("salesforce", salesforce),
+            "phoneiq": self.read("phoneiq", phoneiq),
+        }
+        for name, one in person.fields.items():
+            what = f"{name} of person {person.number} ({salesforce}, {phoneiq}): {one}"
+            values = {side: shown[side][name] for side in SIDES}
+            last = {side: told[-1] for side, told in one.typed.items()}
+            if not last:
+                assert set(values.values()) == set(one.agreed), f"{what}: {values}"
+            elif len(last) == 1:
+                (here, value), there = *last.items(), _other(next(iter(last)))
+                assert values[here] == value, f"{what}: {values}"
+                if may[there] and fits(name, value, there):
+                    assert values[there] == value, f"{what}: {values}"
+                else:
+                    allowed = {*one.agreed, *one.typed[here], None}
+                    assert values[there] in allowed, f"{what}: {values}"
+            else:
+                assert set(values.values()) <= set(last.values()), f"{what}: {values}"
+                if all(may.values()) and all(
+                    fits(name, value, _other(side)) for side, value in values.items()
+                ):
+                    assert len(set(values.values())) == 1, f"{what}: {values}"
+                    expected = self._conflict(one, last)
+                    assert values["phoneiq"] in expected, f"{what}: {values}"
+
+    def _conflict(self, one: Field, last: Mapping[Side, Value]) -> set[Value]:
+        """What may stand where people typed on both sides."""
+        (first, *more) = one.when
+        if more or first not in self.clean_runs or self.ever["sync_direction"] != {"both"}:
+            return set(last.values())
+        kept: Side = SIDES[self.clean_runs[first] == "keep_phoneiq"]
+        if not one.agreed and last[kept] is None:
+            kept = _other(kept)
+        return {last[kept]}
+
+
+def _other(side: Side) -> Side:
+    return SIDES[side == "salesforce"]
+
+
+def fits(name: str, value: Value, to: Side) -> bool:
+    """Whether a side can hold a value."""
+    if value is None:
+        return True
+    if name in PHONES:
+        return is_number(value)
+    return to == "phoneiq" or len(value) <= SALESFORCE_LENGTHS.get(name, 80)
+
+
+#: Where a pipe's writes go.
+WRITES: dict[str, Side] = {
+    PIPES[0]: "phoneiq",
+    TO_PHONEIQ: "phoneiq",
+    TO_SALESFORCE: "salesforce",
+}
