@@ -82,7 +82,7 @@ class Planner:
 
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
-        self._ledger.pairs.follow_successors()
+        self._ledger.pairs.follow_successors(self._settings.renamed_keys)
         self._summary.paired += self._ledger.pairs.by_reference(self._run)
         for groups, holders in self._ledger.pairs.groups_by_phone():
             made: list[tuple[int, int]] = []

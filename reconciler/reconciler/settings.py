@@ -200,6 +200,12 @@ class Settings:
                     f"'{row.related[1]}'{_did_you_mean(row.related[1], sorted(fields))}"
                 )
 
+    def renamed_keys(self, before: str, after: str) -> dict[str, str]:
+        """Mapping key of one object by that of another, where both map the same PhoneIQ field."""
+        rows = {str(name): rows for name, rows in self.field_mappings}
+        keys = {row.phoneiq: row.key for row in rows[after]}
+        return {row.key: keys[row.phoneiq] for row in rows[before] if row.phoneiq in keys}
+
     def objects_in(self, stream: str) -> list[SalesforceObject]:
         """The synced objects whose records are in a Salesforce stream."""
         return [name for name in self.objects if stream_of(name) == stream]

@@ -34,6 +34,8 @@ _PERSON_ACCOUNT = (
     | {f"Person{kind}Phone": 40 for kind in ("Mobile", "Home", "Other")}
     | {f"PersonMailing{part}": length for part, length in _ADDRESS.items()}
 )
+#: What a Person Account's shadow Contact shows as well.
+_FACE = ("Phone", "Fax", "SystemModstamp", *_PERSON_ACCOUNT)
 #: Writable fields of each Salesforce object with their lengths.
 SALESFORCE_FIELDS: dict[str, dict[str, int]] = {
     "Account": {"Name": 255, "Phone": 40, "Fax": 40, "Website": 255, "Description": 32_000}
@@ -376,14 +378,7 @@ class Salesforce:
         if face := row.get("PersonContactId"):
             row["Name"] = " ".join(filter(None, (row["FirstName"], row["LastName"])))
             # Both faces show the same values; only one of them may be written.
-            self._rows[face] |= {
-                "FirstName": row["FirstName"],
-                "LastName": row["LastName"],
-                "Phone": row["Phone"],
-                "MobilePhone": row["PersonMobilePhone"],
-                "Email": row["PersonEmail"],
-                "SystemModstamp": row["SystemModstamp"],
-            }
+            self._rows[face] |= {name.removeprefix("Person"): row[name] for name in _FACE}
 
     def _stamp(self) -> str:
         # Salesforce keeps seconds: changes may share one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    exists,
     false,
     func,
     insert,
@@ -18,13 +19,23 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union_all,
     update,
 )
 
 from reconciler.eligibility import UNPAIRABLE
 from reconciler.ledger.database import Database
-from reconciler.ledger.rows import CHUNK, dissolve, is_paired, parts, set_records
-from reconciler.ledger.tables import pairs, phone_numbers, records
+from reconciler.ledger.rows import (
+    CHUNK,
+    dissolve,
+    from_json,
+    is_paired,
+    parts,
+    set_records,
+    to_json,
+)
+from reconciler.ledger.tables import layouts, observations, pairs, phone_numbers, records
+from reconciler.mapping.values import text
 from reconciler.model import PHONEIQ, SALESFORCE, Side
 from reconciler.pairing import Candidate
 
@@ -39,21 +50,42 @@ class Pairs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def follow_successors(self) -> None:
-        """Move pairs of merged and converted records to the record that took their place."""
+    def follow_successors(self, renamed: Callable[[str, str], Mapping[str, str]]) -> None:
+        """Move pairs of merged and converted records to the record that took their place.
+
+        Args:
+            renamed: For two objects, the mapping key of the second by that of the first, where
+                both map the same PhoneIQ field.
+        """
         gone = records.alias("gone")
         heir = records.alias("heir")
-        found = (
-            select(gone.c.row, gone.c.pair, heir.c.row.label("heir"), heir.c.pair.label("held"))
-            .join(heir, and_(heir.c.side == SALESFORCE, heir.c.id == gone.c.successor))
-            .where(
-                gone.c.side == SALESFORCE,
-                gone.c.successor.is_not(None),
-                gone.c.pair.is_not(None),
-                heir.c.row != gone.c.row,
-            )
-            .order_by(gone.c.row)
+        itself = records.alias("itself")
+        # A Person Account stands for its shadow Contact where that is not extracted.
+        behind_shadow = and_(
+            heir.c.object == "PersonAccount",
+            heir.c.related == gone.c.successor,
+            ~exists().where(itself.c.side == SALESFORCE, itself.c.id == gone.c.successor),
         )
+        found = union_all(
+            *(
+                select(
+                    gone.c.row.label("gone"),
+                    gone.c.pair,
+                    gone.c.object,
+                    heir.c.row.label("heir"),
+                    heir.c.pair.label("held"),
+                    heir.c.object.label("becomes"),
+                )
+                .join_from(gone, heir, and_(heir.c.side == SALESFORCE, is_heir))
+                .where(
+                    gone.c.side == SALESFORCE,
+                    gone.c.successor.is_not(None),
+                    gone.c.pair.is_not(None),
+                    heir.c.row != gone.c.row,
+                )
+                for is_heir in (heir.c.id == gone.c.successor, behind_shadow)
+            )
+        ).order_by("gone")
         with self._database.transaction() as connection:
             # A merged record may itself have been merged: at most as many steps as merges.
             while moves := connection.execute(found).all():
@@ -64,12 +96,15 @@ class Pairs:
                             .where(pairs.c.pair == move.pair)
                             .values(salesforce_row=move.heir)
                         )
-                        set_records(connection, [move.row], pair=None, settled=True)
+                        keys = renamed(move.object, move.becomes)
+                        _adopt(connection, move.pair, move.heir, keys)
+                        set_records(connection, [move.gone], pair=None, settled=True)
                         set_records(
                             connection,
                             [move.heir],
                             pair=move.pair,
                             settled=False,
+                            released=False,
                             duplicate_of=None,
                         )
                     else:
@@ -95,16 +130,19 @@ class Pairs:
             or_(salesforce.c.skip.is_(None), salesforce.c.skip.not_in(sorted(UNPAIRABLE))),
         )
         named_by_phoneiq = phoneiq.c.reference == salesforce.c.id
+        shadow_named_by_phoneiq = and_(
+            salesforce.c.object == "PersonAccount", phoneiq.c.reference == salesforce.c.related
+        )
         named_by_salesforce = salesforce.c.reference == phoneiq.c.id
         made = 0
         with self._database.transaction() as connection:
-            for names in (named_by_phoneiq, named_by_salesforce):
+            for names in (named_by_phoneiq, shadow_named_by_phoneiq, named_by_salesforce):
                 # Driven from what is open, so that the cost follows the changes.
                 for opened in (phoneiq, salesforce):
                     key, chosen = (
-                        (salesforce.c.row, phoneiq.c.row)
-                        if names is named_by_phoneiq
-                        else (phoneiq.c.row, salesforce.c.row)
+                        (phoneiq.c.row, salesforce.c.row)
+                        if names is named_by_salesforce
+                        else (salesforce.c.row, phoneiq.c.row)
                     )
                     lowest = func.min(chosen)
                     columns = (key, lowest) if key is salesforce.c.row else (lowest, key)
@@ -334,3 +372,26 @@ class Pairs:
     def _last_row(self) -> int:
         with self._database.reading() as connection:
             return connection.scalar(select(func.max(records.c.row))) or 0
+
+
+def _adopt(connection: Connection, pair: int, heir: int, renamed: Mapping[str, str]) -> None:
+    """Hand the baseline of a pair to the record that took the place of another.
+
+    On what is blank there the two never agreed: it is filled, and not cleared across.
+    """
+    baseline = connection.scalar(select(pairs.c.baseline).where(pairs.c.pair == pair))
+    if baseline is None:
+        return
+    shown = connection.execute(
+        select(layouts.c.fields, observations.c.body)
+        .join(observations, observations.c.layout == layouts.c.layout)
+        .where(observations.c.row == heir)
+    ).one()
+    fields = dict(zip(from_json(shown.fields), from_json(shown.body), strict=True))
+    agreed = {renamed.get(key, key): value for key, value in from_json(baseline).items()}
+    agreed = {
+        key: value
+        for key, value in agreed.items()
+        if text(fields.get(key.partition(">")[0], value)) is not None or value is None
+    }
+    connection.execute(update(pairs).where(pairs.c.pair == pair).values(baseline=to_json(agreed)))
