@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 from contextlib import ExitStack
@@ -45,9 +47,12 @@ def folder(installed: Project, ports: list[int], tmp_path: Path) -> Path:
     return tmp_path
 
 
+COMMAND = [BIN / "python", "demo/run.py", "--contacts", "300"]
+
+
 def demo(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [BIN / "python", "demo/run.py", "--contacts", "300"],
+        COMMAND,
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -87,4 +92,26 @@ def test_demo_shows_the_log_of_a_job_that_fails(folder: Path) -> None:
     assert result.returncode == 1
     assert "keep_both" in result.stderr
     assert "the job failed (exit code 1)" in result.stderr
+    assert not (folder / ".sandbox" / "ready.json").exists(), "the sandbox was stopped"
+
+
+def test_demo_is_stopped_from_the_keyboard(folder: Path) -> None:
+    process = subprocess.Popen(
+        COMMAND,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "observe-phoneiq" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.strip().endswith("demo: stopped")
+    assert "Traceback" not in errors
     assert not (folder / ".sandbox" / "ready.json").exists(), "the sandbox was stopped"
