@@ -148,12 +148,16 @@ class Reconciler(InlineMapper):
         if about:
             super().invoke(about=about, about_format=about_format)
         given = config or _ConfigInput()
-        mapper = cls(config=given.config, parse_env_config=given.parse_env)
         try:
+            mapper = cls(config=given.config, parse_env_config=given.parse_env)
             with Run(mapper.settings) as mapper.run:
                 mapper.listen(file_input)
+        except ConfigValidationError:
+            _drain(file_input)
+            raise
         except ReconcilerError as error:
             cls.logger.error("%s", error)  # noqa: TRY400
+            _drain(file_input)
             sys.exit(1)
         except BrokenPipeError:
             cls.logger.error("the target has stopped reading; run the job again once it works")  # noqa: TRY400
@@ -211,6 +215,8 @@ class Reconciler(InlineMapper):
         Raises:
             IncompleteExtractError: The tap did not say that its extract is complete.
         """
+        if self.run.is_idle:
+            return
         self.run.commit()
         state = _decoded(self._state)
         self._pass_on_state()
@@ -223,6 +229,8 @@ class Reconciler(InlineMapper):
         self.run.complete()
         for writes in self.run.plan():
             for write in writes:
+                if self.run.is_paused():
+                    break
                 self._write(write)
             self.message_writer.flush()
 
@@ -259,6 +267,17 @@ class Reconciler(InlineMapper):
         self.message_writer.write_message(
             {"type": "RECORD", "stream": stream, "record": _record(write)}
         )
+
+
+def _drain(file_input: IO[Any] | None) -> None:
+    """Read what the tap still sends.
+
+    Meltano shows a traceback of its own where a mapper closes its input while it is written to.
+    """
+    lines: Any = file_input or MessageReader.default_input
+    if not lines.isatty():
+        for _ in lines:
+            pass
 
 
 def _record(write: Write) -> dict[str, Any]:
