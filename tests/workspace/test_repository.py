@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TRACKED = subprocess.run(
+LISTED = subprocess.run(
     ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-).stdout.split("\0")[:-1]
+).stdout
+TRACKED = [path for path in LISTED.split("\0") if path and (ROOT / path).exists()]
 PAGES = [path for path in TRACKED if path.endswith(".md")]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
