@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reconciler.mapping.fields import LENGTHS, FieldMapping
-from reconciler.mapping.phones import INVALID, format_phone
+from reconciler.mapping.phones import INVALID, canonical_phone, format_phone, region_of
 from reconciler.mapping.values import canonical, text, unholdable
 from reconciler.merging import UNSET, Rule
 from reconciler.model import PHONEIQ, SALESFORCE, Side, SkipReason, Value, allows, other
@@ -50,6 +50,9 @@ class Exchange:
             SALESFORCE: [row.salesforce for row in rows],
             PHONEIQ: [row.phoneiq for row in rows],
         }
+        self._country: Final = next(
+            (row.salesforce for row in rows if row.phoneiq == "country"), None
+        )
         # Tables compare in PhoneIQ's values.
         self._tables: Final = [dict(row.values) for row in rows]
         self._inverses: Final = [{_key(value): key for key, value in row.values} for row in rows]
@@ -81,6 +84,8 @@ class Exchange:
                 continue
             if kind == "phone":
                 value: Value = numbers.get(field)
+                if value is None and "." in field:
+                    value = self._number_behind(field, fields)
             else:
                 value = text(fields[field])
                 if side == SALESFORCE and value == self._fallbacks.get(field, UNSET):
@@ -145,6 +150,12 @@ class Exchange:
             for position, (value, rule) in enumerate(zip(values, self.rules, strict=True))
             if value is not UNSET and (rule.to_salesforce if to == SALESFORCE else rule.to_phoneiq)
         }
+
+    def _number_behind(self, field: str, fields: Mapping[str, Any]) -> Value:
+        """The canonical number in a field behind a relationship."""
+        country = fields.get(self._country) if self._country else None
+        region = region_of(country, self._settings.default_region)
+        return canonical_phone(str(fields[field] or ""), region)
 
     def _tabled(self, index: int, side: Side, value: Value) -> Value:
         """A value in PhoneIQ's terms, marked where the table does not know it."""
