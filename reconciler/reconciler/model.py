@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 Side: TypeAlias = Literal["salesforce", "phoneiq"]
 SALESFORCE: Final = "salesforce"
 PHONEIQ: Final = "phoneiq"
+SIDES: Final[tuple[Side, Side]] = (SALESFORCE, PHONEIQ)
 
 SalesforceObject: TypeAlias = Literal["Contact", "Lead", "Account", "PersonAccount"]
 Direction: TypeAlias = Literal["both", "salesforce_to_phoneiq", "phoneiq_to_salesforce"]
@@ -45,6 +46,7 @@ class Observation(NamedTuple):
         numbers: Canonical phone number by field, for each phone field with a value.
         match_numbers: The valid numbers that can pair this record with another.
         name: Folded full name, to tell persons with one number apart.
+        email: Canonical e-mail address, to find the record by.
         reference: The id of the other side's record that this one names.
         successor: The Salesforce id that this record was merged or converted into.
         related: The Salesforce id of the Account that it belongs to; for a Person Account, of its
@@ -62,6 +64,7 @@ class Observation(NamedTuple):
     numbers: dict[str, str]
     match_numbers: tuple[str, ...]
     name: str
+    email: str | None
     reference: str | None
     successor: str | None
     related: str | None

@@ -9,7 +9,7 @@ from reconciler.eligibility import UNPAIRABLE, salesforce_skip
 from reconciler.mapping.fields import BOOKKEEPING, MATCHING_PHONES, FieldMapping
 from reconciler.mapping.ids import salesforce_id
 from reconciler.mapping.phones import INVALID, canonical_phone, region_of
-from reconciler.mapping.values import fold_name
+from reconciler.mapping.values import fold_name, text
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side
 from reconciler.settings import Settings
 
@@ -35,6 +35,11 @@ class Observer:
         }
         self._countries = {
             name: next((row.salesforce for row in rows if row.phoneiq == "country"), None)
+            for name, rows in settings.mappings.items()
+        }
+
+        self._emails = {
+            name: next((row.salesforce for row in rows if row.kind == "email"), None)
             for name, rows in settings.mappings.items()
         }
 
@@ -82,6 +87,7 @@ class Observer:
             name=fold_name(record.get("Name"))
             if name == "Account"
             else fold_name(record.get("FirstName"), record.get("LastName")),
+            email=_email(record, self._emails.get(name)),
             reference=(record.get(external_id) or None) if external_id else None,
             successor=salesforce_id(successor) if successor else None,
             related=salesforce_id(related) if related else None,
@@ -103,6 +109,7 @@ class Observer:
             numbers=numbers,
             match_numbers=() if deleted else self._valid(numbers, self._phoneiq_phones),
             name=fold_name(record.get("first_name"), record.get("last_name")),
+            email=_email(record, "email"),
             reference=salesforce_id(reference) if reference else None,
             successor=None,
             related=None,
@@ -149,6 +156,11 @@ def _phone_fields(rows: tuple[FieldMapping, ...], *, salesforce: bool) -> dict[s
         for row in rows
         if row.kind == "phone"
     }
+
+
+def _email(record: Mapping[str, Any], field: str | None) -> str | None:
+    value = text(record.get(field)) if field else None
+    return value.casefold() if isinstance(value, str) else None
 
 
 def _without_bookkeeping(record: Mapping[str, Any]) -> dict[str, Any]:

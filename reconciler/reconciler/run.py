@@ -15,10 +15,12 @@ import msgspec
 
 from reconciler.errors import LedgerMismatchError, MissingStreamError, ReconcilerError
 from reconciler.ledger import Ledger
+from reconciler.ledger.runs import now
 from reconciler.mapping.fields import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
 from reconciler.observation import Observer
 from reconciler.plan import Planner
+from reconciler.reverting import Revert, revert_writes
 from reconciler.settings import Settings
 from reconciler.summary import Summary
 
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 _BATCH: Final = 5_000
 #: Seconds after which fewer are committed, so that a slow tap's STATE moves on.
 _PATIENCE: Final = 10.0
+
+#: Seconds between two looks at whether the operator has paused the sync.
+_ATTENTION: Final = 0.5
 
 #: There only in orgs with Person Accounts, and needed there.
 _NEEDED_IF_THERE: Final = frozenset({"IsPersonAccount"})
@@ -59,8 +64,12 @@ class Run:
         self._buffer: list[Observation] = []
         self._streams: dict[str, frozenset[str]] = {}
         self._checked: set[str] = set()
+        self._asked = 0.0
+        self._paused = False
         self._started = self._committed = time.monotonic()
         self._stack = ExitStack()
+        #: Whether there is nothing to do, since the sync was deleted.
+        self.is_idle = False
 
     def __enter__(self) -> Run:
         with self._stack:
@@ -73,7 +82,14 @@ class Run:
             self._stack.enter_context(self._ledger.lease(holder))
             self._before = self._ledger.runs.latest()
             self._run = self._ledger.runs.begin(self.settings.mode)
-            self._heed_changed_settings()
+            if self._ledger.controls.get("deleted_at"):
+                self.is_idle = True
+                logger.warning(
+                    "this sync was deleted: nothing is stored or written. Take the job out of "
+                    "its schedule, or start anew: contact-sync resume"
+                )
+            else:
+                self._heed_changed_settings()
             self._stack = self._stack.pop_all()
         return self
 
@@ -161,7 +177,7 @@ class Run:
         Raises:
             MissingStreamError: The record lacks a field without which syncing is not safe.
         """
-        if stream not in _NEEDED:
+        if stream not in _NEEDED or self.is_idle:
             return False
         if stream not in self._checked:
             self._check_record(stream, record)
@@ -245,8 +261,16 @@ class Run:
         Raises:
             DeleteGuardError: The plan would delete too much.
         """
+        controls = self._ledger.controls
+        revert = controls.get("revert")
+        if revert is not None:
+            yield from self._revert(revert)
+            return
         side = self.settings.writes
         if side is None:
+            return
+        if controls.get("paused_at"):
+            logger.warning("%s: stored only; the sync is paused", self.settings.mode)
             return
         observed = self._ledger.runs.complete()
         if len(observed) < 2:
@@ -259,8 +283,36 @@ class Run:
             return
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
-        yield from planner.writes()
+        for writes in planner.writes():
+            yield writes
+            if self.is_paused():
+                return
         self.summary.unconfirmed = self._ledger.plans.count_unconfirmed(side)
+        if controls.get("active_since") is None and not self._ledger.overview.open_writes():
+            controls.set({"active_since": now()})
+
+    def is_paused(self) -> bool:
+        """Whether the operator has paused the sync, as of at most a second ago."""
+        if time.monotonic() - self._asked > _ATTENTION:
+            self._asked = time.monotonic()
+            self._paused = self._ledger.controls.get("paused_at") is not None
+        return self._paused
+
+    def _revert(self, revert: Revert) -> Iterator[list[Write]]:
+        """Send what is left of a revert; once PhoneIQ shows that nothing is, the sync is gone."""
+        left = 0
+        for writes in revert_writes(self._ledger, revert):
+            left += len(writes)
+            if self.settings.mode == "salesforce-to-phoneiq":
+                self.summary.deleted += sum(write.action == "delete" for write in writes)
+                self.summary.updated += sum(write.action == "update" for write in writes)
+                yield writes
+        if not left and self.settings.reads == PHONEIQ:
+            self._ledger.removals.forget_pairs()
+            self._ledger.controls.set(
+                {"revert": None, "deleted_at": now(), "active_since": None, "paused_at": None}
+            )
+            logger.info("the revert is complete: the sync is deleted")
 
     def schema_of(self, side: Side, stream: str) -> dict[str, Any]:
         """The JSON Schema of a stream as its side's tap gave it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
-from reconciler.errors import LeaseHeldError, LedgerError
+from reconciler.errors import LedgerError
 from reconciler.ledger.lease import Lease
 from reconciler.ledger.tables import SCHEMA_VERSION, meta, metadata
 
@@ -44,6 +45,20 @@ class Database:
         """Give the connections back."""
         self._engine.dispose()
 
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the database, as of this moment, to a new file of the owner's own."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        source = self._engine.raw_connection()
+        target = sqlite3.connect(path)
+        try:
+            driver = source.driver_connection
+            if driver is None:
+                raise LedgerError("the ledger's connection is gone")
+            driver.backup(target)
+        finally:
+            target.close()
+            source.close()
+
     @contextmanager
     def lease(self, holder: str) -> Iterator[None]:
         """Hold the ledger for one run.
@@ -54,14 +69,12 @@ class Database:
         Raises:
             LeaseHeldError: Another run holds it.
         """
-        try:
-            with Lease(self._writer, holder) as self._lease:
+        with Lease(self._writer, holder) as held:
+            self._lease = held
+            try:
                 yield
-        except IntegrityError as error:
-            # Two runs took a free lease in the same moment; the other one was first.
-            raise LeaseHeldError("another run has just started on this ledger") from error
-        finally:
-            self._lease = None
+            finally:
+                self._lease = None
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

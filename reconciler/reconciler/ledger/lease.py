@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, or_, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from reconciler.errors import LeaseHeldError
 from reconciler.ledger.tables import lease
@@ -42,8 +42,12 @@ class Lease:
         self._thread = threading.Thread(target=self._renew, name="ledger-lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        with self._engine.begin() as connection:
-            self._take(connection)
+        try:
+            with self._engine.begin() as connection:
+                self._take(connection)
+        except IntegrityError:
+            # Two runs took a free lease in the same moment; the other one was first.
+            raise LeaseHeldError("another run has just started on this ledger") from None
         self._thread.start()
         return self
 

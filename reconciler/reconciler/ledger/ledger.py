@@ -6,7 +6,9 @@ comes in chunks, so that memory stays flat whatever the number of contacts.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -15,8 +17,10 @@ from reconciler.errors import LedgerError
 from reconciler.ledger.controls import Controls
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts, Observations
+from reconciler.ledger.overview import Overview
 from reconciler.ledger.pairs import Pairs
 from reconciler.ledger.plans import Plans
+from reconciler.ledger.removals import Removals
 from reconciler.ledger.runs import Runs
 
 
@@ -33,6 +37,8 @@ class Ledger:
         observations: What each side showed last.
         pairs: Who is who.
         plans: What is open, and what was written.
+        overview: Answers for people.
+        removals: What the operator takes out.
 
     Raises:
         LedgerError: It cannot be opened, or a newer version made it.
@@ -47,6 +53,8 @@ class Ledger:
         self.observations = Observations(self._database, layouts)
         self.pairs = Pairs(self._database)
         self.plans = Plans(self._database, layouts)
+        self.overview = Overview(self._database, layouts)
+        self.removals = Removals(self._database, layouts)
 
     @classmethod
     def existing(cls, url: str) -> Ledger:
@@ -61,6 +69,21 @@ class Ledger:
                 f"there is no ledger at {path}; the first run makes it: meltano run contact-sync"
             )
         return cls(url)
+
+    @contextmanager
+    def copy(self) -> Iterator[Ledger]:
+        """A copy to try things on; it is gone when the block is left.
+
+        Taken while a job may be running: the copy shows one moment.
+        """
+        with tempfile.TemporaryDirectory(prefix="contact-sync-") as folder:
+            path = Path(folder) / "ledger.db"
+            self._database.copy_to(path)
+            copy = Ledger(f"sqlite:///{path}")
+            try:
+                yield copy
+            finally:
+                copy.close()
 
     def lease(self, holder: str) -> AbstractContextManager[None]:
         """Hold the ledger for one run; see `Database.lease`."""

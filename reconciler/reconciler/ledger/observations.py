@@ -19,9 +19,18 @@ from sqlalchemy import (
 )
 
 from reconciler.ledger.database import Database
-from reconciler.ledger.rows import CHUNK, from_json, parts, reopen_sharers, set_records, to_json
+from reconciler.ledger.rows import (
+    CHUNK,
+    forgotten_hash,
+    from_json,
+    parts,
+    reopen_sharers,
+    set_records,
+    to_json,
+)
 from reconciler.ledger.tables import (
     field_skips,
+    forgotten,
     layouts,
     made_from,
     observations,
@@ -96,6 +105,7 @@ class Observations:
         self._layouts = layouts
         with database.reading() as connection:
             self._next_row = 1 + (connection.scalar(select(func.max(records.c.row))) or 0)
+            self._forgotten = frozenset(connection.scalars(select(forgotten.c.hash)))
 
     def store(self, seen: Sequence[Observation], run: int) -> int:
         """Commit observations of one side; what did not change is left as it is.
@@ -107,9 +117,9 @@ class Observations:
         Returns:
             How many are new or changed.
         """
-        if not seen:
+        newest = {item.id: item for item in seen if not self._is_forgotten(item)}
+        if not newest:
             return 0
-        newest = {item.id: item for item in seen}
         side = seen[0].side
         with self._database.transaction() as connection:
             known = self._known(connection, side, list(newest))
@@ -159,6 +169,12 @@ class Observations:
                     touched,
                 )
             return len(fresh) + len(changed)
+
+    def _is_forgotten(self, item: Observation) -> bool:
+        return (
+            bool(self._forgotten)
+            and forgotten_hash(self._database.id, item.side, item.id) in self._forgotten
+        )
 
     def _known(self, connection: Connection, side: Side, ids: list[str]) -> dict[str, _Known]:
         statement = (
@@ -396,6 +412,7 @@ def _record(row: int, item: Observation) -> dict[str, Any]:
         "id": item.id,
         "object": item.object,
         "name": item.name,
+        "email": item.email,
         "reference": item.reference,
         "successor": item.successor,
         "related": item.related,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,11 @@ CHUNK: Final = 2_000
 def to_json(value: Any) -> str:
     """A value as text, the same for the same value."""
     return _encode(value).decode()
+
+
+def forgotten_hash(ledger_id: str, side: str, identifier: str) -> str:
+    """What is left of a record whose data was removed on request."""
+    return hashlib.sha256(f"{ledger_id}:{side}:{identifier}".encode()).hexdigest()
 
 
 def parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:

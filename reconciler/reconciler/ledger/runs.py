@@ -82,18 +82,20 @@ class Runs:
         """The newest runs, newest first."""
         with self._database.reading() as connection:
             rows = connection.execute(select(runs).order_by(runs.c.run.desc()).limit(limit))
-            return [
-                Run(
-                    row.run,
-                    row.pipe,
-                    row.started_at,
-                    row.finished_at,
-                    row.outcome,
-                    row.error,
-                    from_json(row.summary) if row.summary else {},
-                )
-                for row in rows
-            ]
+            return [_run(row) for row in rows]
+
+    def newest_by_pipe(self) -> list[Run]:
+        """The newest ended run of each pipe, newest first."""
+        with self._database.reading() as connection:
+            newest = (
+                select(func.max(runs.c.run))
+                .where(runs.c.outcome != "running")
+                .group_by(runs.c.pipe)
+            )
+            rows = connection.execute(
+                select(runs).where(runs.c.run.in_(newest)).order_by(runs.c.run.desc())
+            )
+            return [_run(row) for row in rows]
 
     def latest(self) -> int:
         """The number of the newest run, 0 where there was none."""
@@ -110,6 +112,18 @@ class Runs:
         with self._database.transaction() as connection:
             connection.execute(delete(sides).where(sides.c.side == side))
             connection.execute(insert(sides).values(side=side, complete_run=run))
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        row.run,
+        row.pipe,
+        row.started_at,
+        row.finished_at,
+        row.outcome,
+        row.error,
+        from_json(row.summary) if row.summary else {},
+    )
 
 
 def now() -> str:

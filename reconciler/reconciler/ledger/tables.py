@@ -97,6 +97,7 @@ records = Table(
     Column("id", String(40), nullable=False),
     Column("object", String(40), nullable=False),
     Column("name", Text, nullable=False),
+    Column("email", Text),
     Column("reference", String(40)),
     Column("successor", String(40)),
     # The Account that it belongs to; the shadow Contact of a Person Account.
@@ -151,6 +152,7 @@ Index(
     records.c.object,
     sqlite_where=records.c.pair.is_not(None),
 )
+Index("records_email", records.c.email, sqlite_where=records.c.email.is_not(None))
 Index("records_released", records.c.side, sqlite_where=records.c.released == true())
 Index(
     "records_duplicate_of",
@@ -240,6 +242,9 @@ originals = Table(
     # JSON object: value as it was delivered, by field.
     Column("fields", Text, nullable=False),
 )
+
+#: Records whose data was removed on request, as hashes: they are not taken in again.
+forgotten = Table("forgotten", metadata, Column("hash", String(64), primary_key=True))
 
 #: What an open create was made from, where its source has changed since.
 made_from = Table(

@@ -1,0 +1,48 @@
+"""The operator's commands."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.controlling import delete, forget, pause, resume, resync
+from reconciler.cli.explaining import explain
+from reconciler.cli.listing import conflicts, history, rejects, skips
+from reconciler.cli.operator import Operator
+from reconciler.cli.planning import plan
+from reconciler.cli.showing import status
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="contact-sync-reconciler")
+@click.option(
+    "--ledger-url",
+    envvar="RECONCILER_LEDGER_URL",
+    required=True,
+    show_envvar=True,
+    help="SQLAlchemy URL of the ledger: sqlite:///PATH.",
+)
+@click.pass_context
+def main(context: click.Context, ledger_url: str) -> None:
+    """See and steer what the contact sync does.
+
+    Through Meltano: meltano invoke reconciler:status
+    """
+    context.obj = Operator(ledger_url)
+    context.call_on_close(context.obj.close)
+
+
+for command in (
+    status,
+    plan,
+    explain,
+    skips,
+    conflicts,
+    rejects,
+    history,
+    pause,
+    resume,
+    resync,
+    forget,
+    delete,
+):
+    main.add_command(command)

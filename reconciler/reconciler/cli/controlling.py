@@ -1,0 +1,145 @@
+"""Commands that change what the sync does."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import click
+
+from reconciler.cli.operator import Operator, shown_errors
+from reconciler.ledger.runs import now
+
+
+@click.command()
+@click.pass_obj
+def pause(operator: Operator) -> None:
+    """Let runs store what they see, and write nothing; a running one stops at its next write.
+
+    Example: contact-sync pause
+    """
+    if operator.ledger.controls.get("paused_at"):
+        click.echo("already paused; to go on: contact-sync resume")
+        return
+    operator.ledger.controls.set({"paused_at": now()})
+    click.echo("paused: runs store what they see and write nothing. To go on: contact-sync resume")
+
+
+@click.command()
+@click.pass_obj
+def resume(operator: Operator) -> None:
+    """Go on after a pause, or start anew after a delete.
+
+    Example: contact-sync resume
+    """
+    controls = operator.ledger.controls
+    if controls.get("revert"):
+        raise click.ClickException(
+            "a revert is under way; let it end first: meltano run contact-sync"
+        )
+    if controls.get("deleted_at"):
+        operator.ledger.observations.reopen_all()
+        controls.set({"deleted_at": None, "paused_at": None, "active_since": None})
+        click.echo("started anew: the next run finds out who is who. meltano run contact-sync")
+    elif controls.get("paused_at"):
+        controls.set({"paused_at": None})
+        click.echo("resumed: the next run writes what has gathered. meltano run contact-sync")
+    else:
+        click.echo("not paused")
+
+
+@click.command()
+@click.argument("who", metavar="ID")
+@click.pass_obj
+def resync(operator: Operator, who: str) -> None:
+    """Take a record up again that was released, flaps or was rejected.
+
+    ID is a Salesforce id, a PhoneIQ id, a phone number or an e-mail address.
+
+    Example: contact-sync resync pc_yxgjfevgmecz
+    """
+    rows = operator.find(who)
+    with shown_errors():
+        for row in rows:
+            operator.ledger.removals.take_up(row, operator.ledger.runs.latest())
+    click.echo(f"{len(rows)} records are planned again by the next run: meltano run contact-sync")
+
+
+@click.command()
+@click.argument("who", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def forget(operator: Operator, who: str, yes: bool) -> None:
+    """Remove a person's data from the ledger and never take it in again.
+
+    Removes both records of the pair, their writes and conflicts, and keeps a hash of each id. The
+    records stay on both sides.
+
+    Example: contact-sync forget 003Sb0000004OtZIAU --yes
+    """
+    rows = operator.find(who)
+    if not yes:
+        click.confirm(f"Forget {len(rows)} records and their pairs for good?", abort=True)
+    with shown_errors(), operator.ledger.lease(_holder("forget")):
+        forgotten: list[str] = []
+        for row in rows:
+            forgotten += operator.ledger.removals.forget(row)
+    click.echo(f"forgotten: {', '.join(forgotten)}")
+
+
+@click.command()
+@click.option("--revert", is_flag=True, help="Also delete in PhoneIQ what the sync created there.")
+@click.option("--restore", is_flag=True, help="With --revert: give overwritten values back.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--force", is_flag=True, help="Delete more than max_delete_percent of PhoneIQ's contacts."
+)
+@click.pass_obj
+def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bool) -> None:
+    """Delete the sync: forget the pairs, keep every record on both sides.
+
+    With --revert, the next runs also delete in PhoneIQ what the sync created there, and only that.
+
+    Example: contact-sync delete --revert --restore
+    """
+    if restore and not revert:
+        raise click.UsageError("--restore goes with --revert")
+    ledger = operator.ledger
+    if ledger.controls.get("deleted_at"):
+        raise click.ClickException(
+            "the sync is deleted already; to start anew: contact-sync resume"
+        )
+    if revert:
+        _revert(operator, restore=restore, yes=yes, force=force)
+        return
+    pairs = sum(ledger.overview.pairs_by_object().values())
+    if not yes:
+        click.confirm(f"Forget {pairs:,} pairs? The records stay on both sides.", abort=True)
+    with shown_errors(), ledger.lease(_holder("delete")):
+        ledger.removals.forget_pairs()
+        ledger.controls.set({"deleted_at": now(), "paused_at": None, "active_since": None})
+    click.echo("deleted; take the job out of its schedule. To start anew: contact-sync resume")
+
+
+def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> None:
+    ledger = operator.ledger
+    made, contacts = ledger.removals.count_made(), ledger.removals.count_contacts()
+    percent = operator.settings().max_delete_percent
+    if made * 100 > contacts * percent and not force:
+        raise click.ClickException(
+            f"this deletes {made:,} of {contacts:,} contacts in PhoneIQ, more than "
+            f"max_delete_percent allows ({percent:g}%); if that is what you want: contact-sync "
+            f"delete --revert {'--restore ' if restore else ''}--force"
+        )
+    if not yes:
+        back = " and give the others their values back" if restore else ""
+        click.confirm(
+            f"Delete {made:,} contacts in PhoneIQ that the sync created{back}?", abort=True
+        )
+    with shown_errors(), ledger.lease(_holder("delete --revert")):
+        ledger.controls.set({"revert": "restore" if restore else "delete"})
+    click.echo("the next runs revert it: meltano run contact-sync")
+
+
+def _holder(command: str) -> str:
+    return f"contact-sync {command}, process {os.getpid()} on {socket.gethostname()}"

@@ -1,0 +1,194 @@
+"""`contact-sync explain`: all about one person, on one screen."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+from rich.table import Table
+
+from reconciler.cli.operator import Operator, ago, as_json, shown
+from reconciler.ledger.overview import Dossier, PairDossier, Sent
+from reconciler.lifecycle import REMEDIES
+from reconciler.mapping.exchange import Exchange
+from reconciler.merging import UNSET
+from reconciler.model import PHONEIQ, SALESFORCE, Side, other
+from reconciler.settings import Settings
+
+_FOUND_BY: Final = {"reference": "one names the other", "phone": "they share a phone number"}
+
+
+@click.command()
+@click.argument("who", metavar="ID")
+@click.option("--json", "json_", is_flag=True, help="Everything as a JSON array, one per record.")
+@click.pass_obj
+def explain(operator: Operator, who: str, json_: bool) -> None:
+    """Tell why a person was or was not synced.
+
+    ID is a Salesforce id, a PhoneIQ id, a phone number or an e-mail address.
+
+    Example: contact-sync explain 003Sb0000004OtZIAU
+    """
+    settings, overview = operator.settings(), operator.ledger.overview
+    rows = operator.find(who)
+    told: set[int] = set()
+    answers: list[dict[str, Any]] = []
+    for row in rows:
+        if row in told:
+            continue
+        record = overview.dossier(row)
+        pair = None if record.pair is None else overview.pair(record.pair)
+        halves = {record.side: record}
+        if pair is not None:
+            across = pair.phoneiq_row if record.side == SALESFORCE else pair.salesforce_row
+            halves[other(record.side)] = overview.dossier(across)
+        told.update(one.row for one in halves.values())
+        answers.append(_answer(halves, pair, settings))
+    if json_:
+        as_json(answers)
+        return
+    for number, answer in enumerate(answers):
+        if number:
+            operator.console.rule()
+        _show(operator, answer)
+
+
+def _answer(
+    halves: dict[Side, Dossier], pair: PairDossier | None, settings: Settings
+) -> dict[str, Any]:
+    name = halves[SALESFORCE].object if SALESFORCE in halves else settings.default_object
+    exchange = Exchange(name, settings, {})
+    held = {
+        side: exchange.held(side, one.fields, one.numbers).canonical for side, one in halves.items()
+    }
+    fields = []
+    for position, rule in enumerate(exchange.rules):
+        values: dict[str, Any] = {side: _known(held[side][position]) for side in held}
+        baseline = None if pair is None else pair.baseline.get(rule.key)
+        last = _last_decision(halves, exchange, position)
+        if any(value is not None for value in (*values.values(), baseline, last)):
+            fields.append({"field": rule.key, **values, "baseline": baseline, "last": last})
+    return {
+        "records": [_record(one) for one in halves.values()],
+        "pair": None if pair is None else {"pair": pair.pair, "why": pair.why, "run": pair.run},
+        "fields": fields,
+        "notes": [note for one in halves.values() for note in _notes(one, pair, settings)],
+    }
+
+
+def _known(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+def _record(one: Dossier) -> dict[str, Any]:
+    return {
+        "side": one.side,
+        "object": one.object,
+        "id": one.id,
+        "observed_run": one.observed_run,
+        "deleted": one.deleted,
+        "released": one.released,
+        "skip": one.skip or ("duplicate_phone" if one.holder else None),
+        "holder": one.holder,
+        "field_skips": one.field_skips,
+        "sent": [write._asdict() for write in one.sent],
+    }
+
+
+def _last_decision(
+    halves: dict[Side, Dossier], exchange: Exchange, position: int
+) -> dict[str, Any] | None:
+    """The newest write that touched a field, in either direction."""
+    newest: Sent | None = None
+    for one in halves.values():
+        for write in one.sent:
+            if exchange.field(position, write.side) in write.changes and (
+                newest is None or write.run > newest.run
+            ):
+                newest = write
+    if newest is None:
+        return None
+    old, new, why = newest.changes[exchange.field(position, newest.side)]
+    return {
+        "run": newest.run,
+        "at": newest.at,
+        "to": newest.side,
+        "old": old,
+        "new": new,
+        "why": why,
+        "arrived": newest.confirmed_run is not None and newest.confirmed_run > 0,
+    }
+
+
+def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[str]:
+    """What stands in the way of a record, and what would change it."""
+    notes = []
+    where = f"{one.side} {one.id}"
+    if one.deleted:
+        notes.append(f"{where} is deleted")
+    if one.skip is not None:
+        notes.append(f"{where} takes no part: {one.skip}. To change it: {REMEDIES[one.skip]}")
+    if one.holder is not None:
+        notes.append(
+            f"{where} is skipped as duplicate_phone: {one.holder} holds its number. To change it: "
+            f"{REMEDIES['duplicate_phone']}"
+        )
+    if one.released:
+        notes.append(
+            f"{where} is released: its other half was deleted. To create that again: "
+            f"{REMEDIES['released']}"
+        )
+    notes.extend(
+        f"{field} is left out: {reason}. To change it: {REMEDIES[reason]}"
+        for field, reason in one.field_skips.items()
+    )
+    notes.extend(
+        f"{write.action} of {write.side} was sent {write.tries} times, last by run {write.run}, "
+        "and is not seen to arrive yet"
+        for write in one.sent
+        if write.confirmed_run is None
+    )
+    if pair is None and not notes:
+        side = other(one.side)
+        notes.append(
+            f"{where} has no pair yet: the next run creates it in {side}, where "
+            f"sync_direction ({settings.sync_direction}) allows it: meltano run contact-sync"
+        )
+    return notes
+
+
+def _show(operator: Operator, answer: dict[str, Any]) -> None:
+    console = operator.console
+    for one in answer["records"]:
+        console.print(
+            f"[bold]{one['side']}[/] {one['object'] if one['side'] == SALESFORCE else 'contact'} "
+            f"{one['id']}, last change seen by run {one['observed_run']}"
+        )
+    pair = answer["pair"]
+    if pair is None:
+        console.print("no pair")
+    else:
+        console.print(
+            f"pair {pair['pair']}, made by run {pair['run']}: "
+            f"{_FOUND_BY.get(pair['why'], pair['why'])}"
+        )
+    console.print()
+    table = Table(
+        "field", SALESFORCE, PHONEIQ, "baseline", "last written", box=None, pad_edge=False
+    )
+    for row in answer["fields"]:
+        last = row["last"]
+        table.add_row(
+            row["field"],
+            shown(row.get(SALESFORCE)),
+            shown(row.get(PHONEIQ)),
+            shown(row["baseline"]),
+            "-"
+            if last is None
+            else f"to {last['to']} by run {last['run']}, {ago(last['at'])}: {last['why']}",
+        )
+    console.print(table)
+    if answer["notes"]:
+        console.print()
+    for note in answer["notes"]:
+        console.print(f"• {note}")

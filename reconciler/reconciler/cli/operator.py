@@ -1,0 +1,131 @@
+"""What every command works with: the ledger, the settings, the screen."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+
+from reconciler.errors import ReconcilerError
+from reconciler.ledger import Ledger
+from reconciler.mapping.ids import salesforce_id
+from reconciler.mapping.phones import INVALID, canonical_phone
+from reconciler.settings import JSON_SCHEMA, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PREFIX: Final = "RECONCILER_"
+
+
+class Operator:
+    """The ledger that a command is about, opened when it is first needed.
+
+    Args:
+        ledger_url: SQLAlchemy URL of the ledger.
+    """
+
+    def __init__(self, ledger_url: str) -> None:
+        self._url = ledger_url
+        self._ledger: Ledger | None = None
+        self.console = Console(highlight=False, soft_wrap=False)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger.
+
+        Raises:
+            click.ClickException: There is none.
+        """
+        if self._ledger is None:
+            with shown_errors():
+                self._ledger = Ledger.existing(self._url)
+        return self._ledger
+
+    def settings(self) -> Settings:
+        """The settings of the job.
+
+        Those that the environment names (as Meltano passes them), over those that the ledger was
+        last planned with.
+
+        Raises:
+            click.ClickException: One of them is wrong.
+        """
+        config: dict[str, Any] = dict(self.ledger.controls.get("settings") or {})
+        for name in JSON_SCHEMA["properties"]:
+            value = os.environ.get(f"{_PREFIX}{name.upper()}")
+            if value:
+                config[name] = value
+        config |= {"mode": "observe-phoneiq", "ledger_url": self._url}
+        with shown_errors():
+            return Settings.from_config(config)
+
+    def find(self, text: str) -> list[int]:
+        """The rows of the records that a Salesforce id, PhoneIQ id, number or address names.
+
+        Raises:
+            click.ClickException: There is none.
+        """
+        number = canonical_phone(text, self.settings().default_region)
+        rows = self.ledger.overview.find(
+            ids=[text, salesforce_id(text)],
+            number=None if number is None or number.startswith(INVALID) else number,
+            email=text.casefold() if "@" in text else None,
+        )
+        if not rows:
+            raise click.ClickException(
+                "the ledger knows no record with this id, phone number or e-mail address. If it "
+                "is new, the next run will see it: meltano run contact-sync"
+            )
+        return rows
+
+    def close(self) -> None:
+        """Close the ledger."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+@contextmanager
+def shown_errors() -> Iterator[None]:
+    """Show what a user can cause as one message, without a traceback."""
+    try:
+        yield
+    except ReconcilerError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def as_json(value: Any) -> None:
+    """Print a value for programs."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows for spreadsheets."""
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(names), extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def ago(moment: str | None) -> str:
+    """How long ago an RFC 3339 moment was, in words."""
+    if moment is None:
+        return "never"
+    then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    seconds = max(0, int((datetime.now(timezone.utc) - then).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def shown(value: Any) -> str:
+    """A field's value on the screen."""
+    return "-" if value is None else str(value)

@@ -1,0 +1,387 @@
+"""What people ask of the ledger: counts, lists, and all that is known of one record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, false, func, literal, select, true, union_all
+
+from reconciler.ledger.database import Database
+from reconciler.ledger.observations import Layouts
+from reconciler.ledger.rows import from_json
+from reconciler.ledger.tables import (
+    conflicts,
+    field_skips,
+    observations,
+    pairs,
+    phone_numbers,
+    records,
+    runs,
+    sides,
+    writes,
+)
+from reconciler.model import SALESFORCE, SIDES, Side
+
+
+class SkipRow(NamedTuple):
+    """A record, or one field of it, that takes no part.
+
+    Attributes:
+        side: The record's side.
+        object: Its object.
+        id: Its id.
+        reason: Why.
+        field: The field that is left out on the other side, or None for the whole record.
+        holder: For a duplicate, the id of the record that holds the number.
+    """
+
+    side: Side
+    object: str
+    id: str
+    reason: str
+    field: str | None
+    holder: str | None
+
+
+class ConflictRow(NamedTuple):
+    """A conflict and how it was resolved.
+
+    Attributes:
+        run: The run that resolved it.
+        at: When that run started.
+        field: The mapping.
+        resolution: The rule.
+        salesforce_id: The pair's Salesforce record, or None where the pair is gone.
+        phoneiq_id: The pair's contact, likewise.
+        salesforce: Salesforce's value.
+        phoneiq: PhoneIQ's value.
+    """
+
+    run: int
+    at: str
+    field: str
+    resolution: str
+    salesforce_id: str | None
+    phoneiq_id: str | None
+    salesforce: Any
+    phoneiq: Any
+
+
+class Sent(NamedTuple):
+    """A write that was sent.
+
+    Attributes:
+        run: The run that sent it last.
+        at: When that run started.
+        side: The side that was written to.
+        action: What was to happen.
+        changes: [old, new, why] by field; empty for a create or a delete.
+        tries: How often it was sent.
+        confirmed_run: The run that saw it arrive, 0 where another took its place, None where it
+            is open.
+    """
+
+    run: int
+    at: str
+    side: Side
+    action: str
+    changes: dict[str, list[Any]]
+    tries: int
+    confirmed_run: int | None
+
+
+class Dossier(NamedTuple):
+    """All that the ledger knows of one record.
+
+    Attributes:
+        row: Its row.
+        side: Its side.
+        object: Its object.
+        id: Its id.
+        fields: Value by field as delivered.
+        numbers: Canonical number by phone field.
+        observed_run: The run that saw its last change.
+        deleted: Whether it is a tombstone.
+        released: Whether it is not created again, after a deletion.
+        skip: Why it takes no part, or None.
+        holder: The id of the record that holds its number, or None.
+        field_skips: Reason by field that it does not fill on the other side.
+        sent: The writes that were made from it, newest first.
+        pair: Its pair's number, or None.
+    """
+
+    row: int
+    side: Side
+    object: str
+    id: str
+    fields: dict[str, Any]
+    numbers: dict[str, str]
+    observed_run: int
+    deleted: bool
+    released: bool
+    skip: str | None
+    holder: str | None
+    field_skips: dict[str, str]
+    sent: list[Sent]
+    pair: int | None
+
+
+class PairDossier(NamedTuple):
+    """All that the ledger knows of one pair.
+
+    Attributes:
+        pair: Its number.
+        why: How it was found.
+        run: The run that made it.
+        baseline: Canonical value by mapping key.
+        salesforce_row: Its Salesforce record's row.
+        phoneiq_row: Its contact's row.
+    """
+
+    pair: int
+    why: str
+    run: int
+    baseline: dict[str, Any]
+    salesforce_row: int
+    phoneiq_row: int
+
+
+class Overview:
+    """Answers, without changing anything.
+
+    Args:
+        database: The open ledger database.
+        layouts: The ledger's layouts.
+    """
+
+    def __init__(self, database: Database, layouts: Layouts) -> None:
+        self._database = database
+        self._layouts = layouts
+
+    # --- counts -----------------------------------------------------------------------------
+
+    def pairs_by_object(self) -> dict[str, int]:
+        """How many pairs there are, by Salesforce object."""
+        with self._database.reading() as connection:
+            return {
+                row.object: row.number
+                for row in connection.execute(
+                    select(records.c.object, func.count().label("number"))
+                    .where(records.c.side == SALESFORCE, records.c.pair.is_not(None))
+                    .group_by(records.c.object)
+                    .order_by(records.c.object)
+                )
+            }
+
+    def open_writes(self, tries: int = 1) -> int:
+        """Writes that were sent so often or more and are not seen to arrive."""
+        return self._count(
+            select(func.count())
+            .select_from(writes)
+            .where(writes.c.confirmed_run.is_(None), writes.c.tries >= tries)
+        )
+
+    def conflicts_since(self, run: int) -> int:
+        """Conflicts that were resolved by a run or later ones."""
+        return self._count(
+            select(func.count()).select_from(conflicts).where(conflicts.c.run >= run)
+        )
+
+    def read_at(self) -> dict[Side, str]:
+        """By side, when it was last read completely."""
+        with self._database.reading() as connection:
+            return {
+                row.side: row.finished_at or row.started_at
+                for row in connection.execute(
+                    select(sides.c.side, runs.c.finished_at, runs.c.started_at).join(
+                        runs, runs.c.run == sides.c.complete_run
+                    )
+                )
+            }
+
+    def _count(self, statement: Select[Any]) -> int:
+        with self._database.reading() as connection:
+            return connection.scalar(statement) or 0
+
+    # --- lists ------------------------------------------------------------------------------
+
+    def skips(
+        self, *, side: Side | None = None, reason: str | None = None, limit: int = 1_000
+    ) -> Iterator[SkipRow]:
+        """What takes no part now, record by record."""
+        holder = records.alias("holder")
+        whole = select(
+            records.c.side,
+            records.c.object,
+            records.c.id,
+            records.c.skip.label("reason"),
+            literal(None).label("field"),
+            literal(None).label("holder"),
+        ).where(records.c.skip.is_not(None))
+        released = select(
+            records.c.side,
+            records.c.object,
+            records.c.id,
+            literal("released"),
+            literal(None),
+            literal(None),
+        ).where(records.c.released == true(), records.c.deleted == false())
+        duplicates = (
+            select(
+                records.c.side,
+                records.c.object,
+                records.c.id,
+                literal("duplicate_phone"),
+                literal(None),
+                holder.c.id,
+            )
+            .join(holder, holder.c.row == records.c.duplicate_of)
+            .where(records.c.duplicate_of.is_not(None), records.c.skip.is_(None))
+        )
+        fields = select(
+            records.c.side,
+            records.c.object,
+            records.c.id,
+            field_skips.c.reason,
+            field_skips.c.field,
+            literal(None),
+        ).join(field_skips, field_skips.c.source_row == records.c.row)
+        everything = union_all(whole, released, duplicates, fields).subquery()
+        statement = select(everything).order_by(
+            everything.c.reason, everything.c.side, everything.c.id
+        )
+        if side is not None:
+            statement = statement.where(everything.c.side == side)
+        if reason is not None:
+            statement = statement.where(everything.c.reason == reason)
+        with self._database.reading() as connection:
+            for row in connection.execute(statement.limit(limit)):
+                yield SkipRow(*row)
+
+    def conflicts(
+        self, *, resolution: str | None = None, limit: int = 1_000
+    ) -> Iterator[ConflictRow]:
+        """Conflicts, newest first."""
+        one, two = records.alias("one"), records.alias("two")
+        statement = (
+            select(
+                conflicts.c.run,
+                runs.c.started_at,
+                conflicts.c.field,
+                conflicts.c.resolution,
+                one.c.id,
+                two.c.id,
+                conflicts.c.salesforce,
+                conflicts.c.phoneiq,
+            )
+            .join(runs, runs.c.run == conflicts.c.run)
+            .outerjoin(pairs, pairs.c.pair == conflicts.c.pair)
+            .outerjoin(one, one.c.row == pairs.c.salesforce_row)
+            .outerjoin(two, two.c.row == pairs.c.phoneiq_row)
+            .order_by(conflicts.c.conflict.desc())
+            .limit(limit)
+        )
+        if resolution is not None:
+            statement = statement.where(conflicts.c.resolution == resolution)
+        with self._database.reading() as connection:
+            for row in connection.execute(statement):
+                run, at, field, resolution, record, contact, salesforce, phoneiq = row
+                yield ConflictRow(
+                    run,
+                    at,
+                    field,
+                    resolution,
+                    record,
+                    contact,
+                    from_json(salesforce),
+                    from_json(phoneiq),
+                )
+
+    # --- one record -------------------------------------------------------------------------
+
+    def find(
+        self, *, ids: list[str], number: str | None, email: str | None, limit: int = 20
+    ) -> list[int]:
+        """The rows of the records with one of some ids, a phone number or an e-mail address."""
+        queries = [select(records.c.row).where(records.c.side.in_(SIDES), records.c.id.in_(ids))]
+        if number is not None:
+            queries.append(select(phone_numbers.c.row).where(phone_numbers.c.number == number))
+        if email is not None:
+            queries.append(select(records.c.row).where(records.c.email == email))
+        found: dict[int, None] = {}
+        with self._database.reading() as connection:
+            for query in queries:
+                found |= dict.fromkeys(connection.scalars(query.limit(limit)))
+        return list(found)
+
+    def dossier(self, row: int) -> Dossier:
+        """All that is known of the record in a row."""
+        holder = records.alias("holder")
+        with self._database.reading() as connection:
+            record = connection.execute(
+                select(
+                    records,
+                    observations.c.layout,
+                    observations.c.body,
+                    observations.c.numbers,
+                    observations.c.run,
+                    holder.c.id.label("holder"),
+                )
+                .join(observations, observations.c.row == records.c.row)
+                .outerjoin(holder, holder.c.row == records.c.duplicate_of)
+                .where(records.c.row == row)
+            ).one()
+            skips = {
+                skip.field: skip.reason
+                for skip in connection.execute(
+                    select(field_skips).where(field_skips.c.source_row == row)
+                )
+            }
+            sent = [
+                Sent(
+                    abs(write.run),
+                    write.started_at,
+                    write.side,
+                    write.action,
+                    from_json(write.changes) if write.changes else {},
+                    write.tries,
+                    write.confirmed_run,
+                )
+                for write in connection.execute(
+                    select(writes, runs.c.started_at)
+                    .join(runs, runs.c.run == func.abs(writes.c.run))
+                    .where(writes.c.source_row == row)
+                    .order_by(writes.c.write.desc())
+                    .limit(100)
+                )
+            ]
+        return Dossier(
+            row,
+            record.side,
+            record.object,
+            record.id,
+            self._layouts.fields(record.layout, record.body),
+            from_json(record.numbers),
+            record.run,
+            record.deleted,
+            record.released,
+            record.skip,
+            record.holder,
+            skips,
+            sent,
+            record.pair,
+        )
+
+    def pair(self, number: int) -> PairDossier:
+        """All that is known of a pair."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(pairs).where(pairs.c.pair == number)).one()
+        return PairDossier(
+            row.pair,
+            row.why,
+            row.run,
+            from_json(row.baseline) if row.baseline else {},
+            row.salesforce_row,
+            row.phoneiq_row,
+        )

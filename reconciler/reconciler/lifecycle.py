@@ -1,0 +1,125 @@
+"""The life of a sync: which state it is in, why, and what helps."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+StateName: TypeAlias = Literal["initial", "active", "paused", "error", "deleted"]
+Colour: TypeAlias = Literal["orange", "green", "grey", "red"]
+
+#: Writes that were sent so often and never seen to arrive are an error.
+TRIES: Final = 3
+
+COLOURS: Final[dict[StateName, Colour]] = {
+    "initial": "orange",
+    "active": "green",
+    "paused": "grey",
+    "error": "red",
+    "deleted": "grey",
+}
+
+#: What `contact-sync status` exits with.
+EXIT_CODES: Final[dict[StateName, int]] = {
+    "active": 0,
+    "initial": 3,
+    "paused": 4,
+    "deleted": 4,
+    "error": 5,
+}
+
+_RUN: Final = "meltano run contact-sync"
+
+
+class Facts(NamedTuple):
+    """What the state follows from.
+
+    Attributes:
+        paused_at: When the operator paused the sync, or None.
+        deleted_at: When the operator deleted it, or None.
+        reverting: Whether a revert is under way.
+        active_since: When the first pass over both sides was confirmed, or None.
+        failed: (pipe, error) of the pipes whose last run failed.
+        stuck: Writes that were sent `TRIES` times or more and are not seen to arrive.
+        unseen: The sides that were never read completely.
+        open_writes: Writes that are not seen to arrive yet.
+    """
+
+    paused_at: str | None
+    deleted_at: str | None
+    reverting: bool
+    active_since: str | None
+    failed: tuple[tuple[str, str], ...]
+    stuck: int
+    unseen: tuple[str, ...]
+    open_writes: int
+
+
+class State(NamedTuple):
+    """The state of a sync.
+
+    Attributes:
+        name: Its name.
+        why: One sentence for people.
+        next: The next command to type, or None where none is needed.
+    """
+
+    name: StateName
+    why: str
+    next: str | None
+
+    @property
+    def colour(self) -> Colour:
+        """The colour that it is shown in."""
+        return COLOURS[self.name]
+
+
+def state_of(facts: Facts) -> State:
+    """The state that follows from the facts; what the operator asked for comes first."""
+    if facts.deleted_at:
+        return State("deleted", f"deleted on {facts.deleted_at}; the records stay", None)
+    if facts.reverting:
+        return State(
+            "deleted", "what the sync created in PhoneIQ is being deleted by the next run", _RUN
+        )
+    if facts.paused_at:
+        return State(
+            "paused",
+            f"paused since {facts.paused_at}: runs store what they see and write nothing",
+            "contact-sync resume",
+        )
+    if facts.failed:
+        pipe, error = facts.failed[0]
+        return State("error", f"the last run of {pipe} failed: {error}", _RUN)
+    if facts.stuck:
+        return State(
+            "error",
+            f"{facts.stuck:,} writes were sent {TRIES} times or more and did not arrive",
+            "contact-sync rejects",
+        )
+    if facts.unseen:
+        sides = " and ".join(facts.unseen)
+        return State("initial", f"{sides} not read completely yet; nothing is written", _RUN)
+    if facts.active_since is None:
+        return State(
+            "initial", f"{facts.open_writes:,} writes of the first pass to be confirmed", _RUN
+        )
+    return State("active", f"in sync since {facts.active_since}", None)
+
+
+#: What would change that a record, or a field of it, is skipped.
+REMEDIES: Final[dict[str, str]] = {
+    "no_valid_phone": "give it a valid phone number in a mapped field, with its country code or "
+    "with its country",
+    "no_first_name": "fill in its first name in Salesforce",
+    "object_not_synced": "add its object to setting 'objects'",
+    "converted_lead": "nothing: its Contact takes its place",
+    "person_account_shadow": "nothing: its Person Account takes its place",
+    "duplicate_phone": "give it a number of its own, or set 'shared_phone' to allow",
+    "released": "edit it, or type: contact-sync resync ID",
+    "value_too_long": "shorten the value",
+    "invalid_phone": "correct the number",
+    "invalid_email": "correct the e-mail address",
+    "missing_required_field": "map a PhoneIQ field to the required Salesforce field",
+    "value_not_mapped": "add the value to the mapping's 'values'",
+    "flapping": "enter another value, stop what rewrites it, or type: contact-sync resync ID",
+}
