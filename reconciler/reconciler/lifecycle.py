@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from reconciler.ledger import Ledger
+from reconciler.model import SIDES
+
 StateName: TypeAlias = Literal["initial", "active", "paused", "error", "deleted"]
 Colour: TypeAlias = Literal["orange", "green", "grey", "red"]
 
@@ -42,6 +45,7 @@ class Facts(NamedTuple):
         stuck: Writes that were sent `TRIES` times or more and are not seen to arrive.
         unseen: The sides that were never read completely.
         open_writes: Writes that are not seen to arrive yet.
+        writes: All writes so far.
     """
 
     paused_at: str | None
@@ -52,6 +56,7 @@ class Facts(NamedTuple):
     stuck: int
     unseen: tuple[str, ...]
     open_writes: int
+    writes: int
 
 
 class State(NamedTuple):
@@ -73,10 +78,44 @@ class State(NamedTuple):
         return COLOURS[self.name]
 
 
+def current_state(ledger: Ledger) -> State:
+    """The state of the sync that a ledger is of."""
+    controls = ledger.controls
+    observed = ledger.runs.complete()
+    return state_of(
+        Facts(
+            paused_at=controls.get("paused_at"),
+            deleted_at=controls.get("deleted_at"),
+            reverting=controls.get("revert") is not None,
+            active_since=controls.get("active_since"),
+            failed=_failed(ledger),
+            stuck=ledger.overview.open_writes(TRIES),
+            unseen=tuple(side for side in SIDES if side not in observed),
+            open_writes=ledger.overview.open_writes(),
+            writes=ledger.overview.writes(),
+        )
+    )
+
+
+def _failed(ledger: Ledger) -> tuple[tuple[str, str], ...]:
+    newest = ledger.runs.history(1)
+    if newest and newest[0].outcome == "running" and ledger.holder() is None:
+        return ((newest[0].pipe, "it was killed"),)
+    return tuple(
+        (run.pipe, run.error or "")
+        for run in ledger.runs.newest_by_pipe()
+        if run.outcome == "failed"
+    )
+
+
 def state_of(facts: Facts) -> State:
     """The state that follows from the facts; what the operator asked for comes first."""
     if facts.deleted_at:
-        return State("deleted", f"deleted on {facts.deleted_at}; the records stay", None)
+        return State(
+            "deleted",
+            f"deleted on {_said(facts.deleted_at)}; the records stay on both sides",
+            "contact-sync resume",
+        )
     if facts.reverting:
         return State(
             "deleted", "what the sync created in PhoneIQ is being deleted by the next run", _RUN
@@ -84,12 +123,12 @@ def state_of(facts: Facts) -> State:
     if facts.paused_at:
         return State(
             "paused",
-            f"paused since {facts.paused_at}: runs store what they see and write nothing",
+            f"paused since {_said(facts.paused_at)}: runs store what they see and write nothing",
             "contact-sync resume",
         )
     if facts.failed:
         pipe, error = facts.failed[0]
-        return State("error", f"the last run of {pipe} failed: {error}", _RUN)
+        return State("error", f"the last run of {pipe} failed: {error}", _remedy(error))
     if facts.stuck:
         return State(
             "error",
@@ -101,9 +140,27 @@ def state_of(facts: Facts) -> State:
         return State("initial", f"{sides} not read completely yet; nothing is written", _RUN)
     if facts.active_since is None:
         return State(
-            "initial", f"{facts.open_writes:,} writes of the first pass to be confirmed", _RUN
+            "initial",
+            f"{facts.open_writes:,} of {facts.writes:,} writes of the first pass to be confirmed",
+            _RUN,
         )
-    return State("active", f"in sync since {facts.active_since}", None)
+    return State("active", f"in sync since {_said(facts.active_since)}", None)
+
+
+def _remedy(error: str) -> str:
+    """The command that helps against what stopped a run."""
+    if "--full-refresh" in error:
+        return "meltano run --full-refresh contact-sync"
+    if error.startswith("setting '"):
+        return "contact-sync check"
+    if "approved plan" in error:
+        return "contact-sync plan"
+    return _RUN
+
+
+def _said(moment: str) -> str:
+    """An RFC 3339 moment as people read it, in UTC."""
+    return f"{moment[:16].replace('T', ' ')} UTC"
 
 
 #: What would change that a record, or a field of it, is skipped.

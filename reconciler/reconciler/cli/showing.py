@@ -10,7 +10,7 @@ from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago, as_json
 from reconciler.ledger import Ledger
-from reconciler.lifecycle import EXIT_CODES, TRIES, Facts, State, state_of
+from reconciler.lifecycle import EXIT_CODES, State, current_state
 from reconciler.model import SIDES
 
 _STYLES: Final = {"orange": "bold dark_orange", "green": "bold green", "grey": "bold bright_black",
@@ -45,27 +45,6 @@ def status(operator: Operator, json_: bool) -> None:
     else:
         _show(operator, state, facts)
     raise SystemExit(EXIT_CODES[state.name])
-
-
-def current_state(ledger: Ledger) -> State:
-    """The state of the sync that a ledger is of."""
-    observed = ledger.runs.complete()
-    return state_of(
-        Facts(
-            paused_at=ledger.controls.get("paused_at"),
-            deleted_at=ledger.controls.get("deleted_at"),
-            reverting=ledger.controls.get("revert") is not None,
-            active_since=ledger.controls.get("active_since"),
-            failed=tuple(
-                (run.pipe, run.error or "")
-                for run in ledger.runs.newest_by_pipe()
-                if run.outcome == "failed"
-            ),
-            stuck=ledger.overview.open_writes(TRIES),
-            unseen=tuple(side for side in SIDES if side not in observed),
-            open_writes=ledger.overview.open_writes(),
-        )
-    )
 
 
 def _facts(ledger: Ledger) -> dict[str, Any]:

@@ -117,6 +117,16 @@ class Lease:
                 )
 
 
+def holder(connection: Connection) -> str | None:
+    """Who works on the ledger now, or None."""
+    held = connection.execute(select(lease).where(lease.c.name == _NAME)).one_or_none()
+    if held is None or held.expires_at < time.time():
+        return None
+    if held.host == socket.gethostname() and not _is_alive(held.pid):
+        return None
+    return str(held.holder)
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from reconciler.errors import LedgerError
 from reconciler.ledger.controls import Controls
 from reconciler.ledger.database import Database
+from reconciler.ledger.lease import holder
 from reconciler.ledger.observations import Layouts, Observations
 from reconciler.ledger.overview import Overview
 from reconciler.ledger.pairs import Pairs
@@ -88,6 +89,11 @@ class Ledger:
     def lease(self, holder: str) -> AbstractContextManager[None]:
         """Hold the ledger for one run; see `Database.lease`."""
         return self._database.lease(holder)
+
+    def holder(self) -> str | None:
+        """Who works on the ledger now, or None."""
+        with self._database.reading() as connection:
+            return holder(connection)
 
     def close(self) -> None:
         """Give the database's connections back."""

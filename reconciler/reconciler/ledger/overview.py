@@ -182,6 +182,10 @@ class Overview:
             .where(writes.c.confirmed_run.is_(None), writes.c.tries >= tries)
         )
 
+    def writes(self) -> int:
+        """Writes that were ever sent."""
+        return self._count(select(func.count()).select_from(writes))
+
     def conflicts_since(self, run: int) -> int:
         """Conflicts that were resolved by a run or later ones."""
         return self._count(

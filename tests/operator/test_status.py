@@ -1,0 +1,137 @@
+"""The state of a sync, its colour, its exit code, and the next command."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE, lost_from
+
+GREEN, ORANGE, GREY, RED = 0, 3, 4, 5
+
+
+def state(seat):
+    answer, found = seat.ask("status"), seat.json("status")
+    assert found["state"] in answer.text
+    assert found["next"] is None or found["next"] in answer.words
+    return answer.code, found["state"], found["colour"]
+
+
+def test_no_ledger_yet(seat):
+    answer = seat.refused("status")
+    assert "there is no ledger" in answer.text
+    assert "meltano run contact-sync" in answer.words
+    assert not seat.job.ledger.exists()
+
+
+def test_orange_until_both_sides_are_read(seat):
+    seat.job.pipe(OBSERVE)
+    assert state(seat) == (ORANGE, "initial", "orange")
+    assert "salesforce not read completely yet" in seat.ask("status").words
+
+
+def test_orange_until_the_first_writes_are_confirmed(seat):
+    seat.job.salesforce.create("Contact", FirstName="Ada", MobilePhone="+14155550132")
+    seat.job.pipe(OBSERVE)
+    seat.job.pipe(TO_PHONEIQ)
+    assert state(seat) == (ORANGE, "initial", "orange")
+    assert seat.json("status")["open_writes"] == 1
+
+
+def test_green_once_they_are(seat):
+    seat.job.pair_up()
+    assert state(seat) == (GREEN, "active", "green")
+    found = seat.json("status")
+    assert found["pairs"] == {"Contact": 1}
+    assert found["next"] is None
+    assert found["open_writes"] == 0
+    assert set(found["read_at"]) == {"salesforce", "phoneiq"}
+
+
+def test_green_for_two_empty_sides(seat):
+    seat.job.run()
+    assert state(seat) == (GREEN, "active", "green")
+
+
+def test_grey_while_paused_and_green_after(seat):
+    seat.job.pair_up()
+    seat.done("pause")
+    assert state(seat) == (GREY, "paused", "grey")
+    assert seat.json("status")["next"] == "contact-sync resume"
+    seat.done("resume")
+    assert state(seat) == (GREEN, "active", "green")
+
+
+def test_grey_once_deleted(seat):
+    seat.job.pair_up()
+    seat.done("delete", "--yes")
+    assert state(seat) == (GREY, "deleted", "grey")
+
+
+def test_red_after_a_failed_run_and_green_after_the_next(seat):
+    seat.job.pair_up()
+    seat.job.pipe(OBSERVE, tap=lost_from(-1))
+    assert state(seat) == (RED, "error", "red")
+    found = seat.json("status")
+    assert "the input ended" in found["why"]
+    assert found["next"] == "meltano run contact-sync"
+    seat.job.run()
+    assert state(seat) == (GREEN, "active", "green")
+
+
+def test_red_names_the_full_refresh_that_helps(seat):
+    seat.job.pair_up()
+    seat.job.states[OBSERVE]["bookmarks"]["contact_sync"]["ledger_id"] = "another"
+    assert seat.job.pipe(OBSERVE).code == 1
+    assert state(seat) == (RED, "error", "red")
+    assert seat.json("status")["next"] == "meltano run --full-refresh contact-sync"
+
+
+def test_red_when_a_run_was_killed(seat):
+    seat.job.pair_up()
+    seat.job.salesforce.create("Contact", FirstName="Bo", MobilePhone="+14155550199")
+    assert seat.job.pipe(TO_PHONEIQ, kill_at_commit=6).code == 137
+    assert state(seat) == (RED, "error", "red")
+    assert "killed" in seat.json("status")["why"]
+
+
+def test_red_when_writes_do_not_arrive_and_green_once_they_do(seat):
+    record, contact = seat.job.pair_up()
+    seat.job.salesforce.edit(record, Title="Countess")
+    for _ in range(3):
+        assert [one.code for one in (seat.job.pipe(OBSERVE), seat.job.pipe(TO_PHONEIQ,
+                target=lost_from(1)), seat.job.pipe(TO_SALESFORCE))] == [0, 0, 0]  # fmt: skip
+    assert state(seat) == (RED, "error", "red")
+    assert seat.json("status")["next"] == "contact-sync rejects"
+    seat.job.settle()
+    assert state(seat) == (GREEN, "active", "green")
+
+
+def test_skips_and_conflicts_are_counted(seat):
+    record, contact = seat.job.pair_up()
+    seat.job.salesforce.create("Contact", FirstName="Zed")
+    seat.job.salesforce.edit(record, Title="One")
+    seat.job.phoneiq.edit(contact, job_title="Two")
+    seat.job.settle()
+    found = seat.json("status")
+    assert found["skips"]["salesforce"] == {"no_valid_phone": 1}
+    assert found["conflicts"] == 1
+    words = seat.ask("status").words
+    assert "1 no_valid_phone" in words
+    assert "1 in the last" in words
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_fits_its_terminal(seat, width):
+    seat.job.pair_up()
+    for line in seat.ask("status", width=width).text.splitlines():
+        assert len(line.rstrip()) <= width
+        assert "…" not in line
+
+
+def test_a_summary_says_how_far_the_first_pass_is(seat):
+    for number in range(3):
+        seat.job.salesforce.create("Contact", FirstName="Ada", MobilePhone=f"+1415555013{number}")
+    seat.job.pipe(OBSERVE)
+    seat.job.pipe(TO_PHONEIQ, target=lost_from(3))
+    seat.job.pipe(TO_SALESFORCE)
+    assert "2 of 3 writes of the first pass to be confirmed" in seat.ask("status").words
