@@ -92,7 +92,7 @@ def test_tap_phoneiq_crashes(project: Project, page: int) -> None:
         side="phoneiq", method="GET", path="/v1/contacts$", kind="status", status=403, after=page
     )
     outcome = project.run(TAP_PHONEIQ_PAGE_SIZE="2")
-    assert_failed(outcome, "tap-phoneiq", "403")
+    assert_failed(outcome, "tap-phoneiq", "403 forbidden")
     assert [write for write in project.writes() if "attributes" in write] == []
 
     project.box.admin.clear_faults()
