@@ -39,9 +39,11 @@ logger = logging.getLogger(__name__)
 
 _encode: Final = msgspec.json.Encoder().encode
 
-#: A value that was sent this often in place of the same old value, within so many runs, flaps.
+#: A value flaps that arrived this often in place of the same old value within so many runs. Where
+#: the old value was also sent back as often, it may have taken longer.
 _ROUNDS: Final = 3
 _LATELY: Final = 15
+_LONG: Final = 60
 
 #: Reference fields of a PhoneIQ contact.
 _SALESFORCE_ID: Final = "salesforce_id"
@@ -110,7 +112,7 @@ class Planner:
         for pairs in self._ledger.plans.open_pairs(self._related):
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
             open_writes = self._ledger.plans.open_writes(rows)
-            self._recent = self._ledger.plans.recent_changes(rows, self._run - _LATELY)
+            self._recent = self._ledger.plans.recent_changes(rows, self._run - _LONG)
             self._flapping = self._ledger.plans.flapping(rows)
             yield self._commit([self._plan_pair(pair, open_writes) for pair in pairs])
         for alone in self._ledger.plans.open_alone(other(self._side), self._related):
@@ -156,6 +158,7 @@ class Planner:
         changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
         skips: list[FieldSkip] = []
         conflicts: list[tuple[str, str, Any, Any]] = []
+        seen = self._seen(pair, exchange, held, open_writes)
         for decision in merged.decisions:
             if not (decision.travels and self._takes_part(pair, decision.to)):
                 continue
@@ -164,9 +167,9 @@ class Planner:
             if skip is not None:
                 skips.append(FieldSkip(_ends(pair, decision.to)[0].row, field, skip))
                 continue
-            source_row = _ends(pair, decision.to)[0].row
-            if self._flaps(source_row, field, decision.to, change):
+            if self._flaps(pair, exchange, decision, change, seen):
                 turns = _encode([change.old, change.new]).decode()
+                source_row = _ends(pair, decision.to)[0].row
                 skips.append(FieldSkip(source_row, field, "flapping", turns))
                 continue
             changes[decision.to][field] = change
@@ -181,18 +184,20 @@ class Planner:
                 )
         self._add_reference(pair, changes)
         source, target = _ends(pair, self._side)
-        arrived = [
-            opened.write
+        closed = {
+            side: opened
             for side in (SALESFORCE, PHONEIQ)
             if (opened := open_writes.get((_ends(pair, side)[0].row, side))) is not None
             and not (opened.action == "update" and changes[side])
-        ]
-        opened = open_writes.get((source.row, self._side))
+        }
+        opened = open_writes.get((source.row, self._side)) if self._side not in closed else None
         emitted, write = self._emit(
-            opened if opened is not None and opened.write not in arrived else None,
+            opened,
             Write(self._side, pair.salesforce.object, target.id, "update", changes[self._side]),
             target.stamp,
+            has_arrived=self._side in seen,
         )
+        replaced = _overtaken(opened, emitted)
         outcome = Outcome(
             rows=(pair.salesforce.row, pair.phoneiq.row),
             source_row=source.row,
@@ -202,8 +207,12 @@ class Planner:
             emitted=emitted,
             field_skips=skips,
             conflicts=conflicts if write is not None else (),
-            confirmed=arrived,
-            overtaken=_overtaken(opened, emitted, arrived),
+            confirmed=[one.write for side, one in closed.items() if side in seen],
+            rewritten=replaced if self._side in seen else (),
+            overtaken=[
+                *(one.write for side, one in closed.items() if side not in seen),
+                *(replaced if self._side not in seen else ()),
+            ],
             made=self._made(pair, open_writes),
             originals=(target.row, {field: target.fields.get(field) for field in write.changes})
             if write is not None and self._side == PHONEIQ and not target.made
@@ -226,21 +235,73 @@ class Planner:
             and (pair.why == "reference" or side == SALESFORCE)
         )
 
-    def _flaps(self, source_row: int, field: str, to: Side, change: Change) -> bool:
+    def _flaps(
+        self,
+        pair: OpenPair,
+        exchange: Exchange,
+        decision: Decision,
+        change: Change,
+        seen: Mapping[Side, OpenWrite],
+    ) -> bool:
         """Whether a value goes back and forth: a platform rewrites what it is given.
 
-        It was sent a few times lately in place of the same old value, and each time the record
-        changed afterwards, so it arrived. It starts again when someone enters another value.
+        It arrived a few times lately in place of the same old value. It starts again when
+        someone enters another value.
         """
-        turns = [change.old, change.new]
-        if self._flapping.get((source_row, field)) == turns:
+
+        def rounds(to: Side, turns: list[Value], since: int) -> int:
+            field = exchange.field(decision.position, to)
+            sent = self._recent.get((_ends(pair, to)[0].row, to), [])
+            if to in seen and seen[to].changes is not None:
+                sent = [*sent, (seen[to].run, seen[to].changes)]
+            return sum(
+                run >= since and changes.get(field, ())[:2] == turns for run, changes in sent
+            )
+
+        to, turns = decision.to, [change.old, change.new]
+        source_row = _ends(pair, to)[0].row
+        if self._flapping.get((source_row, exchange.field(decision.position, to))) == turns:
             return True
-        sent = [
-            changes[field][:2]
-            for changes in self._recent.get((source_row, to), ())
-            if field in changes
-        ]
-        return sent.count(turns) >= _ROUNDS
+        if rounds(to, turns, self._run - _LATELY) >= _ROUNDS:
+            return True
+        return all(
+            rounds(side, order, self._run - _LONG) >= _ROUNDS
+            for side, order in ((to, turns), (other(to), turns[::-1]))
+        )
+
+    @staticmethod
+    def _seen(
+        pair: OpenPair,
+        exchange: Exchange,
+        held: Mapping[Side, Held],
+        open_writes: Mapping[tuple[int, Side], OpenWrite],
+    ) -> dict[Side, OpenWrite]:
+        """The open writes that are seen to have arrived, whatever became of their values.
+
+        A field of the record has changed that was written; or the record was saved, and nothing in
+        it has changed: it was rewritten at once.
+        """
+        seen: dict[Side, OpenWrite] = {}
+        for side in (SALESFORCE, PHONEIQ):
+            source, target = _ends(pair, side)
+            opened = open_writes.get((source.row, side))
+            if opened is None:
+                continue
+            if opened.changes is None:
+                seen[side] = opened
+                continue
+            mapped = dict(zip(exchange.fields(side), held[side].canonical, strict=True))
+            shown = {field: mapped.get(field, target.fields.get(field)) for field in opened.changes}
+            if target.run <= opened.run:
+                arrived = target.stamp != opened.stamp
+            else:
+                arrived = any(
+                    shown[field] is not UNSET and old != new and shown[field] != old
+                    for field, (old, new, _) in opened.changes.items()
+                )
+            if arrived:
+                seen[side] = opened
+        return seen
 
     @staticmethod
     def _arrived(
@@ -381,7 +442,7 @@ class Planner:
             settled=False,
             pair=pair.pair,
             emitted=emitted,
-            overtaken=_overtaken(opened, emitted, ()),
+            overtaken=_overtaken(opened, emitted),
         )
         return outcome, write
 
@@ -417,7 +478,7 @@ class Planner:
             settled=False,
             emitted=emitted,
             field_skips=skips,
-            overtaken=_overtaken(opened, emitted, ()),
+            overtaken=_overtaken(opened, emitted),
         )
         return outcome, write
 
@@ -460,7 +521,12 @@ class Planner:
     # --- emitting ---------------------------------------------------------------------------
 
     def _emit(
-        self, opened: OpenWrite | None, write: Write, stamp: str | None
+        self,
+        opened: OpenWrite | None,
+        write: Write,
+        stamp: str | None,
+        *,
+        has_arrived: bool = False,
     ) -> tuple[Emission | None, Write | None]:
         """Whether a write goes out now: not again before its side was observed after it did.
 
@@ -468,6 +534,7 @@ class Planner:
             opened: The last write from this source that was not seen to arrive.
             write: What is needed now.
             stamp: When the record that is written last changed.
+            has_arrived: Whether that last write did arrive, and its values were replaced.
         """
         if write.action == "update" and not write.changes:
             return None, None
@@ -476,15 +543,12 @@ class Planner:
             return Emission(write.action, changes, stamp, None), write
         if opened.run > self._observed.get(self._side, 0):
             return None, None
-        # Where the record has changed since, the write did arrive, and its values were replaced.
-        again = opened.write if opened.stamp == stamp else None
+        again = None if has_arrived else opened.write
         return Emission(write.action, changes, stamp, again), write
 
 
-def _overtaken(
-    opened: OpenWrite | None, emitted: Emission | None, arrived: Sequence[int]
-) -> Sequence[int]:
-    if opened is None or emitted is None or opened.write in arrived:
+def _overtaken(opened: OpenWrite | None, emitted: Emission | None) -> Sequence[int]:
+    if opened is None or emitted is None:
         return ()
     return () if emitted.again == opened.write else (opened.write,)
 

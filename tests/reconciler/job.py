@@ -78,9 +78,9 @@ class Job:
     """
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        clock = Clock()
-        self.salesforce = Salesforce(clock)
-        self.phoneiq = PhoneIQ(clock)
+        self.clock = Clock()
+        self.salesforce = Salesforce(self.clock)
+        self.phoneiq = PhoneIQ(self.clock)
         self.ledger = folder / "ledger.db"
         self.settings = settings
         self.states: dict[str, Message] = {}

@@ -117,6 +117,9 @@ class Clock:
     def __init__(self) -> None:
         self._now = datetime(2025, 1, 1, tzinfo=timezone.utc)
 
+    def wait(self, seconds: int) -> None:
+        self._now += timedelta(seconds=seconds)
+
     def tick(self) -> datetime:
         self._now += timedelta(milliseconds=350)
         return self._now

@@ -134,6 +134,9 @@ class Observations:
                     fresh.append((self._next_row, item))
                     self._next_row += 1
                     continue
+                if not item.stamp:
+                    # It was read again from the ledger, which keeps the stamp by itself.
+                    item = item._replace(stamp=before.stamp)  # noqa: PLW2901
                 layout, body, numbers = self._content(connection, item)
                 own = (item.skip, item.deleted, item.reference)
                 if (layout, body, numbers, *own) == (
@@ -144,7 +147,7 @@ class Observations:
                     before.deleted,
                     before.reference,
                 ):
-                    if item.stamp not in {"", before.stamp}:
+                    if item.stamp != before.stamp:
                         touched.append({"at": before.row, "new": item.stamp})
                     continue
                 changed.append((before.row, item))

@@ -55,6 +55,7 @@ class Shown(NamedTuple):
         object: Its Salesforce object.
         reference: The id of the other side's record that it names.
         stamp: When its side says that it last changed.
+        run: The run that observed its fields first as they are.
         deleted: Whether it is a tombstone.
         made: Whether the sync created it.
         skip: Why it takes no part, or None.
@@ -67,6 +68,7 @@ class Shown(NamedTuple):
     object: str
     reference: str | None
     stamp: str
+    run: int
     deleted: bool
     made: bool
     skip: SkipReason | None
@@ -160,7 +162,8 @@ class Outcome(NamedTuple):
         field_skips: Fields that are left out of writes, and why.
         conflicts: (field, resolution, Salesforce value, PhoneIQ value) of each one decided now.
         confirmed: Journal numbers of the writes that have arrived.
-        overtaken: Journal numbers of the writes whose place another takes.
+        rewritten: Journal numbers of the writes that arrived, but whose values did not stay.
+        overtaken: Journal numbers of the writes whose place another takes, or none has to.
         made: Rows of records that are seen to have been created by the sync.
         originals: The written record's row and its fields before the sync wrote them, or None.
         dissolved: Whether the pair ends, since a record of it was deleted.
@@ -177,6 +180,7 @@ class Outcome(NamedTuple):
     field_skips: Sequence[FieldSkip] = ()
     conflicts: Sequence[tuple[str, str, Any, Any]] = ()
     confirmed: Sequence[int] = ()
+    rewritten: Sequence[int] = ()
     overtaken: Sequence[int] = ()
     made: Sequence[int] = ()
     originals: tuple[int, Mapping[str, Any]] | None = None
@@ -300,26 +304,34 @@ class Plans:
                     )
         return found
 
-    def recent_changes(self, rows: Sequence[int], since: int) -> dict[tuple[int, Side], list[Any]]:
-        """What was lately written from these rows: changes by (source row, side), oldest first.
+    def recent_changes(
+        self, rows: Sequence[int], since: int
+    ) -> dict[tuple[int, Side], list[tuple[int, dict[str, list[Any]]]]]:
+        """What was lately written from these rows and arrived.
 
         Args:
             rows: The rows that the values come from.
             since: The oldest run that counts.
+
+        Returns:
+            Run and changes of each write, oldest first, by (source row, side).
         """
-        found: dict[tuple[int, Side], list[Any]] = {}
+        found: dict[tuple[int, Side], list[tuple[int, dict[str, list[Any]]]]] = {}
         with self._database.reading() as connection:
             for part in parts(rows):
                 for row in connection.execute(
-                    select(writes.c.source_row, writes.c.side, writes.c.changes)
+                    select(writes.c.source_row, writes.c.side, writes.c.run, writes.c.changes)
                     .where(
                         writes.c.source_row.in_(part),
                         writes.c.run >= since,
                         writes.c.action == "update",
+                        writes.c.confirmed_run > 0,
                     )
                     .order_by(writes.c.write)
                 ):
-                    found.setdefault((row.source_row, row.side), []).append(from_json(row.changes))
+                    found.setdefault((row.source_row, row.side), []).append(
+                        (row.run, from_json(row.changes))
+                    )
         return found
 
     def flapping(self, rows: Sequence[int]) -> dict[tuple[int, str], list[Any]]:
@@ -388,7 +400,8 @@ class Plans:
                     .values(baseline=bindparam("new")),
                     baselines,
                 )
-            self._close(connection, [write for one in outcomes for write in one.confirmed], run)
+            arrived = [write for one in outcomes for write in (*one.confirmed, *one.rewritten)]
+            self._close(connection, arrived, run)
             self._close(connection, [write for one in outcomes for write in one.overtaken], 0)
             connection.execute(
                 delete(made_from).where(
@@ -602,13 +615,15 @@ class Plans:
                     record.fields[path] = behind[field]
 
     def _shown(self, row: Sequence[Any]) -> Shown:
-        at, identifier, name, reference, stamp, deleted, made, skip, layout, body, numbers = row
+        at, identifier, name, reference, stamp, deleted, made, skip, *observed = row
+        layout, body, numbers, run = observed
         return Shown(
             at,
             identifier,
             name,
             reference,
             stamp,
+            run,
             deleted,
             made,
             skip,
@@ -630,4 +645,5 @@ def _shown_columns() -> tuple[Any, ...]:
         observations.c.layout,
         observations.c.body,
         observations.c.numbers,
+        observations.c.run,
     )

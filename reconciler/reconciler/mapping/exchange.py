@@ -67,6 +67,10 @@ class Exchange:
         """The name of a mapped field on one side."""
         return self._fields[side][index]
 
+    def fields(self, side: Side) -> Sequence[str]:
+        """The names of the mapped fields on one side, in the order of the mapping."""
+        return self._fields[side]
+
     def held(self, side: Side, fields: Mapping[str, Any], numbers: Mapping[str, str]) -> Held:
         """The mapped values of one record.
 
