@@ -298,7 +298,8 @@ and in another terminal:
   curl -X PATCH {admin}/salesforce/Contact/{contact} -d '{{"Title": "Head of Rain"}}'
   .venv/bin/meltano run contact-sync
   curl {admin}/phoneiq/contacts/{phoneiq_id}
-  .venv/bin/meltano invoke reconciler:history
+  .venv/bin/meltano invoke reconciler:explain {phoneiq_id}
+  .venv/bin/meltano invoke reconciler:status
 """
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from reconciler.cli import main as contact_sync
 from reconciler.mapping.fields import DEFAULT_MAPPINGS, stream_of
 from reconciler.settings import JSON_SCHEMA, READS
 from tap_phoneiq.tap import TapPhoneIQ
@@ -48,6 +49,14 @@ def test_meltano_knows_the_settings_of(plugin: str, schema: dict[str, Any]) -> N
 def test_each_mapping_has_its_mode() -> None:
     mappings = {row["name"]: row["config"] for row in PLUGINS["reconcile"]["mappings"]}
     assert mappings == {mode: {"mode": mode} for mode in READS}
+
+
+def test_meltano_knows_the_commands_of_the_operator() -> None:
+    commands = PLUGINS["reconciler"]["commands"]
+    assert set(commands) == set(contact_sync.commands)
+    for name, command in commands.items():
+        assert command["executable"] == "contact-sync"
+        assert command["args"] == name
 
 
 def test_the_tap_selects_the_fields_of_the_default_mappings() -> None:
