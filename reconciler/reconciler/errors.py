@@ -37,3 +37,7 @@ class LeaseHeldError(ReconcilerError):
 
 class DeleteGuardError(ReconcilerError):
     """A plan would delete more than `max_delete_percent` allows."""
+
+
+class ApprovalError(ReconcilerError):
+    """What a side needs is not what the operator has approved."""

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -20,6 +21,7 @@ from reconciler.mapping.fields import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
 from reconciler.observation import Observer
 from reconciler.plan import Planner
+from reconciler.preview import check_approved, previewed, without_values
 from reconciler.reverting import Revert, revert_writes
 from reconciler.settings import Settings
 from reconciler.summary import Summary
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 _BATCH: Final = 5_000
 #: Seconds after which fewer are committed, so that a slow tap's STATE moves on.
 _PATIENCE: Final = 10.0
+
+#: Writes that a dry run names.
+_LOGGED: Final = 1_000
 
 #: Seconds between two looks at whether the operator has paused the sync.
 _ATTENTION: Final = 0.5
@@ -260,36 +265,85 @@ class Run:
 
         Raises:
             DeleteGuardError: The plan would delete too much.
+            ApprovalError: The plan is not the one that the operator has approved.
         """
         controls = self._ledger.controls
         revert = controls.get("revert")
+        if self.settings.dry_run:
+            self._preview()
+            return
         if revert is not None:
             yield from self._revert(revert)
             return
-        side = self.settings.writes
+        side = self._writable()
         if side is None:
             return
-        if controls.get("paused_at"):
-            logger.warning("%s: stored only; the sync is paused", self.settings.mode)
-            return
-        observed = self._ledger.runs.complete()
-        if len(observed) < 2:
-            unseen: Side = other(self.settings.reads)
-            logger.warning(
-                "%s: stored only; %s has not been observed completely yet, so nothing is written",
-                self.settings.mode,
-                unseen,
-            )
-            return
+        approved = controls.get("approved")
+        if approved is not None:
+            check_approved(self._ledger, self.settings, side, approved["plan"])
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
         for writes in planner.writes():
             yield writes
             if self.is_paused():
                 return
+        if approved is not None:
+            self._use_up(approved, side)
         self.summary.unconfirmed = self._ledger.plans.count_unconfirmed(side)
         if controls.get("active_since") is None and not self._ledger.overview.open_writes():
             controls.set({"active_since": now()})
+
+    def _writable(self) -> Side | None:
+        """The side that this pipe may write to now, or None; says why."""
+        side = self.settings.writes
+        if side is None:
+            return None
+        if self._ledger.controls.get("paused_at"):
+            logger.warning(
+                "%s: stored only; the sync is paused. To go on: contact-sync resume",
+                self.settings.mode,
+            )
+            return None
+        if len(self._ledger.runs.complete()) < 2:
+            logger.warning(
+                "%s: stored only; %s has not been observed completely yet, so nothing is written",
+                self.settings.mode,
+                other(self.settings.reads),
+            )
+            return None
+        return side
+
+    def _preview(self) -> None:
+        """Log what this pipe would write: ids, field names and reasons, but no values."""
+        side = other(self.settings.reads)
+        if self.settings.mode == "observe-phoneiq" or len(self._ledger.runs.complete()) < 2:
+            logger.info("%s: dry run: stored only", self.settings.mode)
+            return
+        counts: Counter[str] = Counter()
+        lines: list[str] = []
+        with self._ledger.copy() as copy:
+            for writes in previewed(copy, self.settings, side):
+                counts.update(write.action for write in writes)
+                lines += map(without_values, writes[: _LOGGED - len(lines)])
+        planned = ", ".join(f"{number:,} {action}" for action, number in counts.items())
+        logger.info(
+            "%s: dry run: nothing is written; a run would write to %s: %s",
+            self.settings.mode,
+            side,
+            planned or "nothing",
+        )
+        for line in lines:
+            logger.info("%s", line)
+        if counts:
+            left = counts.total() - len(lines)
+            more = f"{left:,} more; " if left else ""
+            logger.info("%swith all values: contact-sync plan --to %s", more, side)
+
+    def _use_up(self, approved: Mapping[str, Any], side: Side) -> None:
+        """Note that a side has got what was approved for it."""
+        left = [one for one in approved["left"] if one != side]
+        self._ledger.approvals.clear(side)
+        self._ledger.controls.set({"approved": {**approved, "left": left} if left else None})
 
     def is_paused(self) -> bool:
         """Whether the operator has paused the sync, as of at most a second ago."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -87,6 +87,8 @@ class Settings:
     salesforce_phone_format: PhoneFormat = "e164"
     last_name_fallback: str = "[not provided]"
     lead_company_fallback: str = "[not provided]"
+    dry_run: bool = False
+    notify_url: str | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
@@ -129,7 +131,8 @@ class Settings:
     def as_config(self) -> dict[str, Any]:
         """The settings that a plan depends on, in the form that `from_config` takes."""
         config = asdict(self)
-        del config["mode"], config["ledger_url"]
+        for name in ("mode", "ledger_url", "dry_run", "notify_url"):
+            del config[name]
         config["objects"] = list(self.objects)
         config["field_mappings"] = {
             name: [row._asdict() | {"values": dict(row.values)} for row in rows]
@@ -242,24 +245,20 @@ def _wrong(name: str, value: Any, allowed: str) -> SettingsError:
 
 def _check(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
     """One setting's value in the type that `Settings` holds."""
-    if name == "objects":
-        return _objects(_from_json(name, value))
-    if name == "field_mappings":
-        return _field_mappings(_from_json(name, value))
     if "enum" in schema:
         if value not in schema["enum"]:
             raise _wrong(name, value, f"allowed are {', '.join(schema['enum'])}")
         return value
-    if name == "max_delete_percent":
-        return _percent(name, value)
+    if name in _CHECKS:
+        return _CHECKS[name](name, value)
+    return _text_in(name, value)
+
+
+def _text_in(name: str, value: Any) -> Any:
+    if value == "" and name in {"salesforce_external_id_field", "notify_url"}:
+        return None
     if not isinstance(value, str) or not value.strip():
-        if name == "salesforce_external_id_field" and value == "":
-            return None
         raise _wrong(name, value, "it has to be a text that is not blank")
-    if name == "default_region":
-        return _region(name, value)
-    if name == "ledger_url":
-        return _url(name, value)
     return value
 
 
@@ -283,13 +282,39 @@ def _percent(name: str, value: Any) -> float:
     return number
 
 
-def _region(name: str, value: str) -> str:
+def _flag(name: str, value: Any) -> bool:
+    flags = {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "": False,
+    }
+    flag = flags.get(str(value).strip().lower())
+    if flag is None:
+        raise _wrong(name, value, "allowed are true and false")
+    return flag
+
+
+def _region(name: str, value: Any) -> Any:
+    value = _text_in(name, value)
     if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise _wrong(name, value, "it has to be a two-letter country code such as US or DE")
     return value.upper()
 
 
-def _url(name: str, value: str) -> str:
+def _hook(name: str, value: Any) -> Any:
+    value = _text_in(name, value)
+    if value is not None and not value.startswith(("https://", "http://")):
+        # The value is a secret, so it is not repeated.
+        raise SettingsError(f"setting '{name}' is not a URL that starts with https://")
+    return value
+
+
+def _url(name: str, value: Any) -> Any:
+    value = _text_in(name, value)
     try:
         url = make_url(value)
     except ArgumentError:
@@ -304,24 +329,26 @@ def _url(name: str, value: str) -> str:
     return value
 
 
-def _objects(value: Any) -> tuple[SalesforceObject, ...]:
+def _objects(setting: str, value: Any) -> tuple[SalesforceObject, ...]:
+    value = _from_json(setting, value)
     if not isinstance(value, list) or not value:
-        raise _wrong("objects", value, f"it has to be a list of {', '.join(SYNCED_OBJECTS)}")
+        raise _wrong(setting, value, f"it has to be a list of {', '.join(SYNCED_OBJECTS)}")
     for name in value:
         if name not in SYNCED_OBJECTS:
-            raise _wrong("objects", value, f"'{name}' is none of {', '.join(SYNCED_OBJECTS)}")
+            raise _wrong(setting, value, f"'{name}' is none of {', '.join(SYNCED_OBJECTS)}")
     if len(set(value)) != len(value):
-        raise _wrong("objects", value, "each object may be named once")
+        raise _wrong(setting, value, "each object may be named once")
     return tuple(value)
 
 
 def _field_mappings(
-    value: Any,
+    setting: str, value: Any
 ) -> tuple[tuple[SalesforceObject, tuple[FieldMapping, ...]], ...]:
     """Mappings by object; an object that is not named keeps its defaults."""
+    value = _from_json(setting, value)
     if not isinstance(value, dict):
         raise _wrong(
-            "field_mappings",
+            setting,
             value,
             "it has to be an object with a list of {salesforce, phoneiq, direction} for each "
             "Salesforce object",
@@ -421,6 +448,17 @@ def _check_feeds(name: str, rows: tuple[FieldMapping, ...]) -> None:
             fed.add(field)
 
 
+_CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
+    "objects": _objects,
+    "field_mappings": _field_mappings,
+    "max_delete_percent": _percent,
+    "default_region": _region,
+    "ledger_url": _url,
+    "dry_run": _flag,
+    "notify_url": _hook,
+}
+
+
 def _text(title: str, description: str, **more: Any) -> dict[str, Any]:
     return {"type": "string", "title": title, "description": description, **more}
 
@@ -513,6 +551,18 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
             "Lead company fallback",
             "What Salesforce gets as a new Lead's company; read back as blank.",
             default="[not provided]",
+        ),
+        "dry_run": {
+            "type": ["boolean", "string"],
+            "title": "Dry run",
+            "description": "Store what the taps show, log what would be written, write nothing.",
+            "default": False,
+        },
+        "notify_url": _text(
+            "Notify URL",
+            "Gets a JSON POST with `text` when the state of the sync changes its colour, as "
+            "Slack's incoming webhooks take it.",
+            secret=True,
         ),
     },
 }

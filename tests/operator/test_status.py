@@ -95,7 +95,7 @@ def test_red_when_a_run_was_killed(seat):
 
 
 def test_red_when_writes_do_not_arrive_and_green_once_they_do(seat):
-    record, contact = seat.job.pair_up()
+    record, _ = seat.job.pair_up()
     seat.job.salesforce.edit(record, Title="Countess")
     for _ in range(3):
         assert [one.code for one in (seat.job.pipe(OBSERVE), seat.job.pipe(TO_PHONEIQ,

@@ -8,7 +8,7 @@ from reconciler.cli.controlling import delete, forget, pause, resume, resync
 from reconciler.cli.explaining import explain
 from reconciler.cli.listing import conflicts, history, rejects, skips
 from reconciler.cli.operator import Operator
-from reconciler.cli.planning import plan
+from reconciler.cli.planning import approve, plan
 from reconciler.cli.showing import status
 
 
@@ -34,6 +34,7 @@ def main(context: click.Context, ledger_url: str) -> None:
 for command in (
     status,
     plan,
+    approve,
     explain,
     skips,
     conflicts,

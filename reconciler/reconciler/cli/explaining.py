@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import click
-from rich.table import Table
+from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_json, shown
+from reconciler.cli.operator import Operator, ago, as_json, field_name, named, shown, table
 from reconciler.ledger.overview import Dossier, PairDossier, Sent
 from reconciler.lifecycle import REMEDIES
 from reconciler.mapping.exchange import Exchange
@@ -127,7 +127,7 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
     if one.deleted:
         notes.append(f"{where} is deleted")
     if one.skip is not None:
-        notes.append(f"{where} takes no part: {one.skip}. To change it: {REMEDIES[one.skip]}")
+        notes.append(f"{where} takes no part: {one.skip}. To change it: {_remedy(one.skip, one)}")
     if one.holder is not None:
         notes.append(
             f"{where} is skipped as duplicate_phone: {one.holder} holds its number. To change it: "
@@ -136,15 +136,15 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
     if one.released:
         notes.append(
             f"{where} is released: its other half was deleted. To create that again: "
-            f"{REMEDIES['released']}"
+            f"{_remedy('released', one)}"
         )
     notes.extend(
-        f"{field} is left out: {reason}. To change it: {REMEDIES[reason]}"
+        f"{field} is left out: {reason}. To change it: {_remedy(reason, one)}"
         for field, reason in one.field_skips.items()
     )
     notes.extend(
-        f"{write.action} of {write.side} was sent {write.tries} times, last by run {write.run}, "
-        "and is not seen to arrive yet"
+        f"the {write.action} in {write.side} was sent {_times(write.tries)}, last by run "
+        f"{write.run}, and is not seen to arrive yet; was it refused? contact-sync rejects"
         for write in one.sent
         if write.confirmed_run is None
     )
@@ -157,38 +157,55 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
     return notes
 
 
+def _remedy(reason: str, one: Dossier) -> str:
+    return REMEDIES[reason].replace("resync ID", f"resync {one.id}")
+
+
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def _show(operator: Operator, answer: dict[str, Any]) -> None:
     console = operator.console
     for one in answer["records"]:
+        name = named(one["side"], one["object"], one["id"])
         console.print(
-            f"[bold]{one['side']}[/] {one['object'] if one['side'] == SALESFORCE else 'contact'} "
-            f"{one['id']}, last change seen by run {one['observed_run']}"
+            Text.assemble((name, "bold"), f", last change seen by run {one['observed_run']}")
         )
     pair = answer["pair"]
     if pair is None:
         console.print("no pair")
     else:
-        console.print(
-            f"pair {pair['pair']}, made by run {pair['run']}: "
-            f"{_FOUND_BY.get(pair['why'], pair['why'])}"
-        )
+        found = _FOUND_BY.get(pair["why"], pair["why"])
+        console.print(f"pair {pair['pair']}, made by run {pair['run']}: {found}")
     console.print()
-    table = Table(
-        "field", SALESFORCE, PHONEIQ, "baseline", "last written", box=None, pad_edge=False
-    )
-    for row in answer["fields"]:
-        last = row["last"]
-        table.add_row(
-            row["field"],
+    rows = answer["fields"]
+    agreed = [row["baseline"] in {row.get(SALESFORCE), row.get(PHONEIQ)} for row in rows]
+    names = ["field", SALESFORCE, PHONEIQ]
+    if pair is not None and any(
+        row.get(SALESFORCE) != row.get(PHONEIQ) or not one
+        for row, one in zip(rows, agreed, strict=True)
+    ):
+        names.append("last agreed")
+    listed = table(*names, "last written")
+    for row in rows:
+        cells: list[Any] = [
+            field_name(row["field"]),
             shown(row.get(SALESFORCE)),
             shown(row.get(PHONEIQ)),
-            shown(row["baseline"]),
-            "-"
-            if last is None
-            else f"to {last['to']} by run {last['run']}, {ago(last['at'])}: {last['why']}",
-        )
-    console.print(table)
+        ]
+        if "last agreed" in names:
+            cells.append(shown(row["baseline"]))
+        listed.add_row(*cells, _written(row["last"]))
+    console.print(listed)
     if answer["notes"]:
         console.print()
     for note in answer["notes"]:
-        console.print(f"• {note}")
+        console.print(Text(f"• {note}"))
+
+
+def _written(last: dict[str, Any] | None) -> str:
+    if last is None:
+        return ""
+    arrived = "" if last["arrived"] else ", not seen to arrive"
+    return f"to {last['to']}, run {last['run']}, {ago(last['at'])}: {last['why']}{arrived}"

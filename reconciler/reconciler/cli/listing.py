@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import click
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
-from reconciler.cli.operator import Operator, as_csv, as_json, shown
+from reconciler.cli.operator import Operator, ago, as_csv, as_json, field_name, named, shown, table
+from reconciler.ledger.runs import Run
 from reconciler.lifecycle import REMEDIES
-from reconciler.model import SkipReason, Winner
+from reconciler.model import SIDES, SkipReason, Winner
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+#: Rows that people get to see where they do not say how many.
+_SCREEN: Final = 50
+_COUNTS: Final = ("created", "updated", "deleted")
 
 
 def _list_options(command: _Command) -> _Command:
     for option in (
-        click.option("--limit", default=100, show_default=True, help="Show at most so many."),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            help=f"At most so many; by default {_SCREEN}, for programs all.",
+        ),
         click.option("--csv", "form", flag_value="csv", help="For spreadsheets."),
         click.option("--json", "form", flag_value="json", help="For programs."),
     ):
@@ -27,114 +38,200 @@ def _list_options(command: _Command) -> _Command:
     return command
 
 
-def _print(
-    operator: Operator, names: Sequence[str], rows: Sequence[Mapping[str, Any]], form: str | None
-) -> None:
-    if form == "json":
-        as_json(list(rows))
-    elif form == "csv":
-        as_csv(names, rows)
-    elif not rows:
+def _most(form: str | None, limit: int | None) -> int | None:
+    """How many rows to ask for: one more than is shown tells whether there are more."""
+    if form is not None:
+        return limit
+    return (limit or _SCREEN) + 1
+
+
+def _for_people(operator: Operator, rows: Sequence[Any], limit: int | None, command: str) -> Any:
+    """The rows that are shown; says so where there are none, or more."""
+    limit = limit or _SCREEN
+    if not rows:
         operator.console.print("none")
-    else:
-        table = Table(*names, box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*(shown(row[name]) for name in names))
-        operator.console.print(table)
+    if len(rows) > limit:
+        operator.console.print(f"the first {limit:,}; for more: {command} --limit {limit * 10}")
+    return rows[:limit]
 
 
 @click.command()
 @_list_options
 @click.pass_obj
-def history(operator: Operator, form: str | None, limit: int) -> None:
+def history(operator: Operator, form: str | None, limit: int | None) -> None:
     """List the runs: what each one read and wrote, and how it ended.
 
     Example: contact-sync history --limit 3
     """
-    runs = operator.ledger.runs.history(limit)
+    runs = operator.ledger.runs.history(_most(form, limit))
     if form == "json":
         as_json([run._asdict() for run in runs])
         return
-    counts = ("read", "changed", "paired", "created", "updated", "deleted", "skipped")
-    rows = [
-        {"run": run.run, "pipe": run.pipe, "started": run.started_at[:19].replace("T", " ")}
-        | {"outcome": run.outcome}
-        | {name: _count(run.summary.get(name)) for name in counts}
-        for run in runs
-    ]
-    _print(operator, ("run", "pipe", "started", "outcome", *counts), rows, form)
-    if form is None:
-        for run in runs:
-            if run.error:
-                click.echo(f"run {run.run} failed: {run.error}")
+    if form == "csv":
+        counts = ("read", "changed", "paired", *_COUNTS, "confirmed", "skipped", "seconds")
+        as_csv(
+            ("run", "pipe", "started_at", "finished_at", "outcome", *counts, "error"),
+            [
+                run._asdict() | {name: _count(run.summary.get(name)) for name in counts}
+                for run in runs
+            ],
+        )
+        return
+    runs = _for_people(operator, runs, limit, "contact-sync history")
+    if runs:
+        operator.console.print(runs_table(runs))
+    for run in runs:
+        if run.error:
+            operator.console.print(f"run {run.run} failed: {run.error}", markup=False)
+
+
+def runs_table(runs: Sequence[Run]) -> Any:
+    """The runs, one a line."""
+    shown_runs = table("run", "pipe", "started", "ended", "read", "written", "skipped")
+    for run in runs:
+        counts = run.summary
+        written = [f"{counts[name]:,} {name}" for name in _COUNTS if counts.get(name)]
+        shown_runs.add_row(
+            str(run.run),
+            run.pipe,
+            ago(run.started_at),
+            Text(run.outcome, "red" if run.outcome == "failed" else ""),
+            f"{counts.get('read', 0):,}",
+            ", ".join(written) or "-",
+            f"{_count(counts.get('skipped')) or 0:,}",
+        )
+    return shown_runs
+
+
+def _count(value: Any) -> Any:
+    return sum(value.values()) if isinstance(value, dict) else value
 
 
 @click.command()
-@click.option("--side", type=click.Choice(["salesforce", "phoneiq"]), help="Only of one side.")
+@click.option("--side", type=click.Choice(SIDES), help="Only of one side.")
 @click.option("--reason", type=click.Choice(get_args(SkipReason)), help="Only for one reason.")
 @_list_options
 @click.pass_obj
-def skips(operator: Operator, side: Any, reason: str | None, form: str | None, limit: int) -> None:
+def skips(
+    operator: Operator, side: Any, reason: str | None, form: str | None, limit: int | None
+) -> None:
     """List the records, and fields of records, that take no part now, and why.
 
     Example: contact-sync skips --reason no_valid_phone --csv
     """
-    rows = [
-        row._asdict()
-        for row in operator.ledger.overview.skips(side=side, reason=reason, limit=limit)
-    ]
-    _print(operator, ("reason", "side", "object", "id", "field", "holder"), rows, form)
-    if form is None:
-        for name in sorted({row["reason"] for row in rows}):
-            click.echo(f"{name}: {REMEDIES.get(name, 'type: contact-sync explain ID')}")
+    found = operator.ledger.overview.skips(side=side, reason=reason)
+    rows = list(islice(found, _most(form, limit)))
+    if form == "json":
+        as_json([row._asdict() for row in rows])
+        return
+    if form == "csv":
+        names = ("reason", "side", "object", "id", "field", "holder")
+        as_csv(names, (row._asdict() for row in rows))
+        return
+    rows = _for_people(operator, rows, limit, "contact-sync skips")
+    if not rows:
+        return
+    listed = table("reason", "record", "what")
+    for row in rows:
+        what = f"field {row.field}" if row.field else f"held by {row.holder}" if row.holder else ""
+        listed.add_row(row.reason, named(row.side, row.object, row.id), what)
+    operator.console.print(listed)
+    operator.console.print()
+    for name in sorted({row.reason for row in rows}):
+        operator.console.print(f"{name}: {REMEDIES[name]}", markup=False)
+    operator.console.print("all about one of them: contact-sync explain ID")
 
 
 @click.command()
 @click.option("--resolution", type=click.Choice(get_args(Winner)), help="Only of one resolution.")
 @_list_options
 @click.pass_obj
-def conflicts(operator: Operator, resolution: str | None, form: str | None, limit: int) -> None:
+def conflicts(
+    operator: Operator, resolution: str | None, form: str | None, limit: int | None
+) -> None:
     """List the conflicts, newest first: both values, and whose stood.
 
     Example: contact-sync conflicts --json
     """
-    rows = [
-        row._asdict()
-        for row in operator.ledger.overview.conflicts(resolution=resolution, limit=limit)
-    ]
-    names = ("run", "at", "salesforce_id", "phoneiq_id", "field", "salesforce", "phoneiq",
-             "resolution")  # fmt: skip
-    _print(operator, names, rows, form)
+    found = operator.ledger.overview.conflicts(resolution=resolution)
+    rows = list(islice(found, _most(form, limit)))
+    if form == "json":
+        as_json([row._asdict() for row in rows])
+        return
+    if form == "csv":
+        names = ("run", "at", "salesforce_id", "phoneiq_id", "field", "salesforce", "phoneiq",
+                 "resolution")  # fmt: skip
+        as_csv(names, (row._asdict() for row in rows))
+        return
+    rows = _for_people(operator, rows, limit, "contact-sync conflicts")
+    if not rows:
+        return
+    listed = table("run", "pair", "field", "salesforce", "phoneiq", "resolution")
+    for row in rows:
+        listed.add_row(
+            f"{row.run}\n{ago(row.at)}",
+            f"{row.salesforce_id}\n{row.phoneiq_id}",
+            field_name(row.field),
+            shown(row.salesforce),
+            shown(row.phoneiq),
+            row.resolution,
+        )
+    operator.console.print(listed)
 
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_list_options
 @click.pass_obj
-def rejects(operator: Operator, files: tuple[Path, ...], form: str | None, limit: int) -> None:
+def rejects(
+    operator: Operator, files: tuple[Path, ...], form: str | None, limit: int | None
+) -> None:
     """List what the targets were refused, newest first, from their reject FILES.
 
     Without FILES, those named rejects-*.jsonl in the folders `output` and `.`.
 
     Example: contact-sync rejects output/rejects-target-salesforce.jsonl
     """
-    found = files or tuple(
-        path for folder in ("output", ".") for path in sorted(Path(folder).glob("rejects-*.jsonl"))
-    )
     rows: list[dict[str, Any]] = []
-    for path in found:
+    for path in files or reject_files():
         try:
             lines = path.read_text().splitlines()
         except OSError as error:
             raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
         rows.extend(_reject(path, number, line) for number, line in enumerate(lines, 1))
     rows.sort(key=lambda row: str(row["time"]), reverse=True)
-    names = ("time", "target", "stream", "action", "id", "code", "fields", "message")
-    _print(operator, names, rows[:limit], form)
+    rows = rows[: _most(form, limit)]
+    if form == "json":
+        as_json(rows)
+        return
+    if form == "csv":
+        names = ("time", "target", "stream", "action", "id", "code", "fields", "message")
+        as_csv(names, rows)
+        return
+    rows = _for_people(operator, rows, limit, "contact-sync rejects")
+    for row in rows:
+        fields = f" ({row['fields']})" if row["fields"] else ""
+        operator.console.print(
+            Text.assemble(
+                (f"{ago(row['time'])}  ", "bright_black"),
+                f"{row['target']}: {row['action']} {row['stream']} {row['id'] or '(new)'}",
+            )
+        )
+        operator.console.print(
+            Padding(Text.assemble((row["code"], "red"), f"{fields}: {row['message']}"), (0, 4))
+        )
+    if rows:
+        operator.console.print(
+            "\nThe next run tries them again. What a value has to be is in the message; all about "
+            "one of them: contact-sync explain ID"
+        )
 
 
-def _count(value: Any) -> int | None:
-    return sum(value.values()) if isinstance(value, dict) else value
+def reject_files() -> tuple[Path, ...]:
+    """The reject files of the project that the command runs in."""
+    return tuple(
+        path for folder in ("output", ".") for path in sorted(Path(folder).glob("rejects-*.jsonl"))
+    )
 
 
 def _reject(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -13,17 +13,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger
 from reconciler.mapping.ids import salesforce_id
 from reconciler.mapping.phones import INVALID, canonical_phone
+from reconciler.model import SALESFORCE, Side
 from reconciler.settings import JSON_SCHEMA, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX: Final = "RECONCILER_"
+
+#: Columns of ids and words that are read, copied and searched for as a whole.
+_WHOLE: Final = frozenset(
+    {"run", "pipe", "started", "ended", "read", "skipped", "reason", "record", "pair", "resolution"}
+)
+_NUMBERS: Final = frozenset({"read", "skipped"})
 
 
 class Operator:
@@ -126,6 +135,31 @@ def ago(moment: str | None) -> str:
     return f"{seconds} s ago"
 
 
-def shown(value: Any) -> str:
+def shown(value: Any) -> Text:
     """A field's value on the screen."""
-    return "-" if value is None else str(value)
+    return Text("-" if value is None else str(value))
+
+
+def named(side: Side, object_: str, identifier: str | None) -> str:
+    """A record on the screen."""
+    name = object_ if side == SALESFORCE else "contact"
+    return f"{side} {name} {identifier}" if identifier else f"{side}, a new {name}"
+
+
+def field_name(key: str) -> str:
+    """A mapping on the screen, by its PhoneIQ field, which is the same for all objects."""
+    salesforce, _, phoneiq = key.partition(">")
+    return f"{phoneiq} ({salesforce})" if phoneiq else key
+
+
+def table(*names: str) -> Table:
+    """An empty table that folds texts where the screen is narrow, and never cuts anything off."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bright_black")
+    for name in names:
+        made.add_column(
+            name,
+            overflow="fold",
+            no_wrap=name in _WHOLE,
+            justify="right" if name in _NUMBERS else "left",
+        )
+    return made

@@ -1,21 +1,22 @@
-"""`contact-sync plan`."""
+"""`contact-sync plan` and `contact-sync approve`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Final
 
 import click
 from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_json, shown, shown_errors
+from reconciler.cli.operator import Operator, ago, as_json, named, shown, shown_errors
 from reconciler.ledger import Ledger
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
-from reconciler.plan import Planner
-from reconciler.settings import Settings
-from reconciler.summary import Summary
+from reconciler.preview import PlanId, approved_writes, plan_of
+from reconciler.preview import as_json as write_as_json
+
+#: Seconds after which what was read of a side is called old.
+_OLD: Final = 3_600
+_STYLES: Final = {"create": "green", "update": "yellow", "delete": "red"}
 
 
 @click.command()
@@ -26,96 +27,143 @@ from reconciler.summary import Summary
 def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
     """Show what the next run would write, from what the ledger holds, without writing it.
 
+    The job itself does the same, on new data, with RECONCILER_DRY_RUN=true.
+
     Example: contact-sync plan --to phoneiq --limit 10
     """
     ledger, settings = operator.ledger, operator.settings()
-    observed = ledger.runs.complete()
-    if len(observed) < 2:
+    _check_read(ledger)
+    name = PlanId()
+    counts: dict[str, dict[str, int]] = {}
+    first: list[Write] = []
+    with shown_errors(), ledger.copy() as copy:
+        for writes in plan_of(copy, settings, (PHONEIQ, SALESFORCE) if to is None else (to,)):
+            name.add(writes)
+            for write in writes:
+                by_action = counts.setdefault(write.side, {})
+                by_action[write.action] = by_action.get(write.action, 0) + 1
+            first += writes if json_ else writes[: max(0, limit - len(first))]
+    if json_:
+        as_json(
+            {
+                "plan": str(name),
+                "counts": counts,
+                "read_at": ledger.overview.read_at(),
+                "writes": [write_as_json(write) for write in first],
+            }
+        )
+        return
+    _show(operator, str(name), counts, first, is_whole=to is None)
+
+
+@click.command()
+@click.argument("plan", required=False)
+@click.option("--withdraw", is_flag=True, help="Let runs write without approval again.")
+@click.pass_obj
+def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
+    """Let the next run write exactly this PLAN, or stop and say what has changed since.
+
+    PLAN is what `contact-sync plan` calls it. After a run that wrote it, runs need no approval.
+
+    Example: contact-sync approve 2392c6142ff2
+    """
+    ledger = operator.ledger
+    if withdraw:
+        ledger.approvals.clear()
+        ledger.controls.set({"approved": None})
+        click.echo("withdrawn: runs write without approval again")
+        return
+    if plan is None:
+        raise click.UsageError("which plan? To see it: contact-sync plan")
+    settings = operator.settings()
+    _check_read(ledger)
+    name = PlanId()
+    with shown_errors(), ledger.copy() as copy:
+        ledger.approvals.clear()
+        for writes in plan_of(copy, settings):
+            name.add(writes)
+            ledger.approvals.add(approved_writes(writes))
+    if str(name) != plan:
+        ledger.approvals.clear()
+        ledger.controls.set({"approved": None})
+        raise click.ClickException(
+            f"plan {plan} is not what the next run would write now; that is plan {name}: "
+            "contact-sync plan"
+        )
+    sides: tuple[Side, Side] = (PHONEIQ, SALESFORCE)
+    left = [side for side in sides if allows(settings.sync_direction, side)]
+    ledger.controls.set({"approved": {"plan": plan, "left": left}})
+    click.echo(f"approved: the next run writes plan {plan} and no other. meltano run contact-sync")
+
+
+def _check_read(ledger: Ledger) -> None:
+    if len(ledger.runs.complete()) < 2:
         raise click.ClickException(
             "both sides have to be read completely before anything is planned: "
             "meltano run contact-sync"
         )
-    digest = hashlib.sha256()
-    counts: dict[str, dict[str, int]] = {}
-    shown_writes: list[Write] = []
-    with shown_errors(), ledger.copy() as copy:
-        for write in planned(copy, settings, to):
-            digest.update(json.dumps(_for_programs(write), sort_keys=True).encode())
-            by_action = counts.setdefault(write.side, {})
-            by_action[write.action] = by_action.get(write.action, 0) + 1
-            if json_ or len(shown_writes) < limit:
-                shown_writes.append(write)
-    name = digest.hexdigest()[:12]
-    if json_:
-        as_json(
-            {
-                "plan": name,
-                "counts": counts,
-                "read_at": ledger.overview.read_at(),
-                "writes": [_for_programs(write) for write in shown_writes],
-            }
-        )
-        return
-    _show(operator, name, counts, shown_writes)
-
-
-def planned(copy: Ledger, settings: Settings, to: Side | None = None) -> Iterator[Write]:
-    """The writes that a run would emit, on a copy of the ledger.
-
-    Args:
-        copy: A copy; the plan changes it.
-        settings: The settings of the job.
-        to: Only writes to this side.
-    """
-    run = copy.runs.latest() + 1
-    sides: tuple[Side, Side] = (PHONEIQ, SALESFORCE)
-    for side in sides:
-        if to in {None, side} and allows(settings.sync_direction, side):
-            summary = Summary("observe-phoneiq")
-            planner = Planner(copy, settings, side, run, summary)
-            planner.pair()
-            for writes in planner.writes():
-                yield from writes
-
-
-def _for_programs(write: Write) -> dict[str, Any]:
-    return {
-        "side": write.side,
-        "object": write.object,
-        "id": write.id,
-        "action": write.action,
-        "changes": {
-            field: {"old": change.old, "new": change.new, "why": change.why}
-            for field, change in write.changes.items()
-        },
-    }
 
 
 def _show(
-    operator: Operator, name: str, counts: dict[str, dict[str, int]], writes: list[Write]
+    operator: Operator,
+    name: str,
+    counts: dict[str, dict[str, int]],
+    writes: list[Write],
+    *,
+    is_whole: bool,
 ) -> None:
     console = operator.console
     total = sum(sum(by_action.values()) for by_action in counts.values())
-    if not total:
-        console.print("in sync: the next run has nothing to write")
-    else:
+    if total:
         parts = [
             f"{side}: " + ", ".join(f"{number:,} {action}" for action, number in by_action.items())
             for side, by_action in counts.items()
         ]
-        console.print(f"plan {name}: {total:,} writes ({'; '.join(parts)})", style="bold")
+        console.print(Text(f"plan {name}: {total:,} writes ({'; '.join(parts)})", "bold"))
+    else:
+        console.print("in sync: the next run has nothing to write")
     for write in writes:
-        console.print()
-        target = write.id or f"a new {write.object if write.side == SALESFORCE else 'contact'}"
-        style = {"create": "green", "update": "yellow", "delete": "red"}[write.action]
-        console.print(Text(f"{write.action} ", style) + Text(f"{write.side} {target}"))
-        for field, change in write.changes.items():
-            line = Text(f"    {field}: ")
-            if write.action == "update":
-                line.append(shown(change.old), "red").append(" → ")
-            line.append(shown(change.new), "green").append(f"  {change.why}", "bright_black")
-            console.print(line)
+        _show_write(operator, write)
+    console.print()
     if total > len(writes):
-        console.print(f"\n… and {total - len(writes):,} more: contact-sync plan --limit {total}")
-    for side, moment in operator.ledger.overview.read_at().items():
-        console.print(f"{side} as read {ago(moment)}", style="bright_black")
+        console.print(f"and {total - len(writes):,} more: contact-sync plan --limit {total}")
+    _show_standing(operator)
+    if total and is_whole:
+        console.print(f"to let the next run write exactly this: contact-sync approve {name}")
+
+
+def _show_write(operator: Operator, write: Write) -> None:
+    console = operator.console
+    target = named(write.side, write.object, write.id)
+    console.print()
+    console.print(Text.assemble((f"{write.action} ", _STYLES[write.action]), target))
+    for field, change in write.changes.items():
+        old = shown(change.old)
+        parts: tuple[Any, ...] = ((str(old), "red"), " → ") if write.action == "update" else ()
+        console.print(
+            Text.assemble(
+                f"    {field}: ",
+                *parts,
+                (str(shown(change.new)), "green"),
+                (f"  {change.why}", "bright_black"),
+            )
+        )
+
+
+def _show_standing(operator: Operator) -> None:
+    """How old the data is, and what keeps a run from writing."""
+    ledger, console = operator.ledger, operator.console
+    read_at = ledger.overview.read_at()
+    for side, moment in read_at.items():
+        console.print(Text(f"{side} as read {ago(moment)}", "bright_black"))
+    now = datetime.now(timezone.utc)
+    if any(
+        (now - datetime.fromisoformat(moment.replace("Z", "+00:00"))).total_seconds() > _OLD
+        for moment in read_at.values()
+    ):
+        console.print("this is old; to plan on new data: RECONCILER_DRY_RUN=true meltano run "
+                      "contact-sync")  # fmt: skip
+    if ledger.controls.get("deleted_at"):
+        console.print("the sync is deleted; to start anew: contact-sync resume")
+    elif ledger.controls.get("paused_at"):
+        console.print("the sync is paused, nothing of this is written before: contact-sync resume")

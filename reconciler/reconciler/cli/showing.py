@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 import click
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.cli.listing import runs_table
 from reconciler.cli.operator import Operator, ago, as_json
 from reconciler.ledger import Ledger
+from reconciler.ledger.runs import Run
 from reconciler.lifecycle import EXIT_CODES, State, current_state
 from reconciler.model import SIDES
 
@@ -31,7 +34,8 @@ def status(operator: Operator, json_: bool) -> None:
     """
     ledger = operator.ledger
     state = current_state(ledger)
-    facts = _facts(ledger)
+    recent = ledger.runs.history(_RECENT_RUNS)
+    facts = _facts(ledger, recent)
     if json_:
         as_json(
             {
@@ -40,41 +44,49 @@ def status(operator: Operator, json_: bool) -> None:
                 "why": state.why,
                 "next": state.next,
                 **facts,
+                "runs": [run._asdict() for run in recent],
             }
         )
     else:
-        _show(operator, state, facts)
+        _show(operator, state, facts, recent)
     raise SystemExit(EXIT_CODES[state.name])
 
 
-def _facts(ledger: Ledger) -> dict[str, Any]:
+def _facts(ledger: Ledger, recent: list[Run]) -> dict[str, Any]:
     read_at = ledger.overview.read_at()
-    recent = ledger.runs.history(_RECENT_RUNS)
+    holder = ledger.holder()
+    approved = ledger.controls.get("approved")
     return {
+        "running": holder,
+        "progress": ledger.controls.get("progress") if holder else None,
+        "approved_plan": approved["plan"] if approved else None,
         "pairs": ledger.overview.pairs_by_object(),
         "skips": {side: ledger.plans.count_skips(side) for side in SIDES},
         "conflicts": ledger.overview.conflicts_since(recent[-1].run) if recent else 0,
         "open_writes": ledger.overview.open_writes(),
         "unconfirmed_writes": ledger.overview.open_writes(2),
         "read_at": {side: read_at.get(side) for side in SIDES},
-        "runs": [run._asdict() for run in recent],
     }
 
 
-def _show(operator: Operator, state: State, facts: dict[str, Any]) -> None:
+def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[Run]) -> None:
     console = operator.console
     console.print(Text("● ", _STYLES[state.colour]) + Text(f"{state.name}", _STYLES[state.colour]))
-    console.print(f"  {state.why}")
+    console.print(Padding(Text(state.why), (0, 2)))
     if state.next:
-        console.print(f"  next: {state.next}")
+        console.print(Padding(Text(f"next: {state.next}"), (0, 2)))
     console.print()
-    grid = Table.grid(padding=(0, 2))
+    grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bright_black")
     grid.add_column()
+    if facts["running"]:
+        grid.add_row("running", f"{facts['running']}{_how_far(facts['progress'])}")
+    if facts["approved_plan"]:
+        grid.add_row("approved", f"plan {facts['approved_plan']}: the next run writes no other")
     grid.add_row("pairs", _counts(facts["pairs"]))
     for side, skips in facts["skips"].items():
         grid.add_row(f"skipped, {side}", _counts(skips))
-    grid.add_row("conflicts", f"{facts['conflicts']:,} in the last {len(facts['runs'])} runs")
+    grid.add_row("conflicts", f"{facts['conflicts']:,} in the last {len(recent)} runs")
     grid.add_row(
         "open writes",
         f"{facts['open_writes']:,} sent and not seen to arrive yet, "
@@ -83,22 +95,16 @@ def _show(operator: Operator, state: State, facts: dict[str, Any]) -> None:
     for side, moment in facts["read_at"].items():
         grid.add_row(f"{side} read", ago(moment))
     console.print(grid)
-    if not facts["runs"]:
-        return
-    console.print()
-    table = Table("run", "pipe", "started", "outcome", "read", "written", box=None, pad_edge=False)
-    for run in facts["runs"]:
-        summary = run["summary"]
-        written = sum(summary.get(name, 0) for name in ("created", "updated", "deleted"))
-        table.add_row(
-            str(run["run"]),
-            run["pipe"],
-            ago(run["started_at"]),
-            Text(run["outcome"], "red" if run["outcome"] == "failed" else ""),
-            f"{summary.get('read', 0):,}",
-            f"{written:,}",
-        )
-    console.print(table)
+    if recent:
+        console.print()
+        console.print(runs_table(recent))
+
+
+def _how_far(progress: dict[str, Any] | None) -> str:
+    if progress is None:
+        return ""
+    of = f" of {progress['of']:,}" if progress["of"] else ""
+    return f": {progress['phase']} {progress['done']:,}{of}"
 
 
 def _counts(counts: dict[str, int]) -> str:

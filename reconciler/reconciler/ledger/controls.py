@@ -13,9 +13,19 @@ from reconciler.ledger.tables import meta
 
 #: `fingerprint` and `settings`: those that the ledger was last planned with. `active_since`: when
 #: the first pass over both sides was confirmed. `paused_at`, `deleted_at`: when the operator asked
-#: for it. `revert`: `delete` or `restore` while a revert is under way.
+#: for it. `revert`: `delete` or `restore` while a revert is under way. `approved`: the plan that
+#: the next run has to stick to. `progress`: how far the run that works on the ledger is. `told`:
+#: the colour that a notification was last sent of.
 Control: TypeAlias = Literal[
-    "fingerprint", "settings", "active_since", "paused_at", "deleted_at", "revert"
+    "fingerprint",
+    "settings",
+    "active_since",
+    "paused_at",
+    "deleted_at",
+    "revert",
+    "approved",
+    "progress",
+    "told",
 ]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from reconciler.errors import LedgerError
+from reconciler.ledger.approvals import Approvals
 from reconciler.ledger.controls import Controls
 from reconciler.ledger.database import Database
 from reconciler.ledger.lease import holder
@@ -34,6 +35,7 @@ class Ledger:
     Attributes:
         id: Names the ledger in the STATE that passes through it.
         controls: What the operator has asked for.
+        approvals: The writes that the operator has approved.
         runs: The recorded runs.
         observations: What each side showed last.
         pairs: Who is who.
@@ -50,6 +52,7 @@ class Ledger:
         layouts = Layouts(self._database)
         self.id = self._database.id
         self.controls = Controls(self._database)
+        self.approvals = Approvals(self._database)
         self.runs = Runs(self._database)
         self.observations = Observations(self._database, layouts)
         self.pairs = Pairs(self._database)

@@ -210,9 +210,7 @@ class Overview:
 
     # --- lists ------------------------------------------------------------------------------
 
-    def skips(
-        self, *, side: Side | None = None, reason: str | None = None, limit: int = 1_000
-    ) -> Iterator[SkipRow]:
+    def skips(self, *, side: Side | None = None, reason: str | None = None) -> Iterator[SkipRow]:
         """What takes no part now, record by record."""
         holder = records.alias("holder")
         whole = select(
@@ -260,12 +258,10 @@ class Overview:
         if reason is not None:
             statement = statement.where(everything.c.reason == reason)
         with self._database.reading() as connection:
-            for row in connection.execute(statement.limit(limit)):
+            for row in connection.execute(statement):
                 yield SkipRow(*row)
 
-    def conflicts(
-        self, *, resolution: str | None = None, limit: int = 1_000
-    ) -> Iterator[ConflictRow]:
+    def conflicts(self, *, resolution: str | None = None) -> Iterator[ConflictRow]:
         """Conflicts, newest first."""
         one, two = records.alias("one"), records.alias("two")
         statement = (
@@ -284,7 +280,6 @@ class Overview:
             .outerjoin(one, one.c.row == pairs.c.salesforce_row)
             .outerjoin(two, two.c.row == pairs.c.phoneiq_row)
             .order_by(conflicts.c.conflict.desc())
-            .limit(limit)
         )
         if resolution is not None:
             statement = statement.where(conflicts.c.resolution == resolution)

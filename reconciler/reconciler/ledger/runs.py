@@ -78,8 +78,8 @@ class Runs:
                 )
             )
 
-    def history(self, limit: int = 30) -> list[Run]:
-        """The newest runs, newest first."""
+    def history(self, limit: int | None = None) -> list[Run]:
+        """The newest runs, or all, newest first."""
         with self._database.reading() as connection:
             rows = connection.execute(select(runs).order_by(runs.c.run.desc()).limit(limit))
             return [_run(row) for row in rows]

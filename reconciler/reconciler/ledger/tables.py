@@ -243,6 +243,19 @@ originals = Table(
     Column("fields", Text, nullable=False),
 )
 
+#: The writes of a plan that the next run has to stick to.
+approved = Table(
+    "approved",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("side", String(10), nullable=False),
+    # The same for the same write.
+    Column("digest", String(32), nullable=False),
+    # The write without values, for messages.
+    Column("line", Text, nullable=False),
+)
+Index("approved_digest", approved.c.side, approved.c.digest)
+
 #: Records whose data was removed on request, as hashes: they are not taken in again.
 forgotten = Table("forgotten", metadata, Column("hash", String(64), primary_key=True))
 

@@ -1,0 +1,132 @@
+"""What a run would write, found out on a copy of the ledger, and whether that was approved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from reconciler.errors import ApprovalError
+from reconciler.ledger import Ledger
+from reconciler.ledger.approvals import ApprovedWrite
+from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
+from reconciler.plan import Planner
+from reconciler.reverting import revert_writes
+from reconciler.settings import Settings
+from reconciler.summary import Summary
+
+#: In the order in which a job writes to them.
+_WRITTEN: tuple[Side, Side] = (PHONEIQ, SALESFORCE)
+#: Writes that a message names.
+_NAMED = 3
+
+
+def previewed(copy: Ledger, settings: Settings, side: Side) -> Iterator[list[Write]]:
+    """The writes to one side, in chunks.
+
+    Args:
+        copy: A copy of the ledger; planning changes it.
+        settings: The settings of the job.
+        side: The side that is written to.
+
+    Raises:
+        DeleteGuardError: The plan would delete too much.
+    """
+    revert = copy.controls.get("revert")
+    if copy.controls.get("deleted_at"):
+        return
+    if revert is not None:
+        if side == PHONEIQ:
+            yield from revert_writes(copy, revert)
+        return
+    if allows(settings.sync_direction, side):
+        summary = Summary("observe-phoneiq")
+        planner = Planner(copy, settings, side, copy.runs.latest() + 1, summary)
+        planner.pair()
+        yield from planner.writes()
+
+
+def plan_of(
+    copy: Ledger, settings: Settings, sides: Iterable[Side] = _WRITTEN
+) -> Iterator[list[Write]]:
+    """The writes to both sides, in the order in which a job makes them; see `previewed`."""
+    for side in sides:
+        yield from previewed(copy, settings, side)
+
+
+def as_json(write: Write) -> dict[str, Any]:
+    """A write for programs."""
+    return {
+        "side": write.side,
+        "object": write.object,
+        "id": write.id,
+        "action": write.action,
+        "changes": {
+            field: {"old": change.old, "new": change.new, "why": change.why}
+            for field, change in write.changes.items()
+        },
+    }
+
+
+def digest_of(write: Write) -> str:
+    """The same for the same write."""
+    return hashlib.sha256(json.dumps(as_json(write), sort_keys=True).encode()).hexdigest()[:32]
+
+
+class PlanId:
+    """Names a plan by all of its writes, in their order."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, writes: Iterable[Write]) -> None:
+        """Take the next writes."""
+        for write in writes:
+            self._hash.update(digest_of(write).encode())
+
+    def __str__(self) -> str:
+        return self._hash.hexdigest()[:12]
+
+
+def without_values(write: Write) -> str:
+    """A write for the log: ids, field names and reasons."""
+    reasons: dict[str, list[str]] = {}
+    for field, change in write.changes.items():
+        reasons.setdefault(change.why, []).append(field)
+    fields = "; ".join(f"{', '.join(names)} ({why})" for why, names in reasons.items())
+    name = write.object if write.side == SALESFORCE else "contact"
+    return f"{write.action} {write.side} {name} {write.id or '(new)'}" + (
+        f": {fields}" if fields else ""
+    )
+
+
+def check_approved(ledger: Ledger, settings: Settings, side: Side, plan: str) -> None:
+    """Make sure that a side needs just what was approved for it.
+
+    Raises:
+        ApprovalError: It needs something else; says what.
+    """
+    came: list[str] = []
+    with ledger.copy() as copy:
+        for writes in previewed(copy, settings, side):
+            unmatched = copy.approvals.take(side, [digest_of(write) for write in writes])
+            came += [without_values(writes[position]) for position in unmatched]
+        gone = copy.approvals.left(side)
+    if came or gone:
+        changed = [
+            f"{len(lines):,} {what} ({' | '.join(lines[:_NAMED])}"
+            f"{' | …' if len(lines) > _NAMED else ''})"
+            for lines, what in ((came, "are new or differ"), (gone, "are not needed any more"))
+            if lines
+        ]
+        raise ApprovalError(
+            f"the approved plan {plan} is not what {side} needs now: {'; '.join(changed)}. "
+            "Nothing was written. See what is planned now: contact-sync plan. To let runs write "
+            "without approval again: contact-sync approve --withdraw"
+        )
+
+
+def approved_writes(writes: Iterable[Write]) -> list[ApprovedWrite]:
+    """Writes as the ledger keeps them once they are approved."""
+    return [ApprovedWrite(one.side, digest_of(one), without_values(one)) for one in writes]

@@ -1,0 +1,161 @@
+"""skips, conflicts, rejects, history, plan: for people, programs and spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from tests.reconciler.job import OBSERVE, PIPES, lost_from
+
+
+def from_csv(answer):
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+@pytest.fixture
+def busy(seat):
+    """One conflict, one record without a number, one with a taken number."""
+    record, contact = seat.job.pair_up()
+    seat.silent = seat.job.salesforce.create("Contact", FirstName="Zed")
+    seat.twin = seat.job.salesforce.create("Lead", FirstName="Eve", MobilePhone="+14155550132")
+    seat.job.salesforce.edit(record, Title="One")
+    seat.job.phoneiq.edit(contact, job_title="Two")
+    seat.job.settle()
+    seat.pair = record, contact
+    return seat
+
+
+def test_skips(busy):
+    found = {row["id"]: row for row in busy.json("skips")}
+    assert found[busy.silent]["reason"] == "no_valid_phone"
+    assert found[busy.twin]["reason"] == "duplicate_phone"
+    assert found[busy.twin]["holder"] == busy.pair[0]
+    assert [row["id"] for row in busy.json("skips", "--reason", "no_valid_phone")] == [busy.silent]
+    assert busy.json("skips", "--side", "phoneiq") == []
+    assert {row["id"] for row in from_csv(busy.done("skips", "--csv"))} == set(found)
+    words = busy.done("skips").words
+    assert "give it a valid phone number" in words
+    assert busy.silent in words
+
+
+def test_a_list_that_is_cut_says_so(busy):
+    assert "skips --limit" in busy.done("skips", "--limit", "1").words
+
+
+def test_conflicts(busy):
+    (found,) = busy.json("conflicts")
+    assert found["resolution"] == "keep_salesforce"
+    assert (found["salesforce"], found["phoneiq"]) == ("One", "Two")
+    assert (found["salesforce_id"], found["phoneiq_id"]) == busy.pair
+    assert busy.json("conflicts", "--resolution", "keep_phoneiq") == []
+    assert from_csv(busy.done("conflicts", "--csv"))[0]["salesforce"] == "One"
+    assert "keep_salesforce" in busy.done("conflicts").words
+
+
+def test_history(busy):
+    runs = busy.json("history")
+    assert [run["run"] for run in runs] == sorted((run["run"] for run in runs), reverse=True)
+    assert {run["pipe"] for run in runs} == set(PIPES)
+    assert len(busy.json("history", "--limit", "2")) == 2
+    assert from_csv(busy.done("history", "--csv"))[0]["outcome"] == "succeeded"
+    busy.job.pipe(OBSERVE, tap=lost_from(-1))
+    words = busy.done("history").words
+    assert "failed: the input ended" in words
+
+
+def test_rejects(seat, tmp_path):
+    seat.job.run()
+    path = tmp_path / "rejects-target-phoneiq.jsonl"
+    entry = {
+        "time": "2026-01-01T00:00:00Z",
+        "target": "target-phoneiq",
+        "stream": "contacts",
+        "action": "create",
+        "id": None,
+        "external_id": "003gn0000000001AAA",
+        "error": {"code": "invalid_field", "message": "email is not one", "fields": ["email"]},
+        "record": {"email": "x"},
+    }
+    path.write_text(json.dumps(entry) + "\n")
+    (found,) = seat.json("rejects", str(path))
+    assert (found["id"], found["code"], found["fields"]) == (
+        "003gn0000000001AAA", "invalid_field", "email",
+    )  # fmt: skip
+    assert "contact-sync explain" in seat.done("rejects", str(path)).words
+    path.write_text("nonsense\n")
+    assert "line 1 of" in seat.refused("rejects", str(path)).words
+    assert "cannot be read" in seat.refused("rejects", str(tmp_path / "none")).words
+
+
+def test_no_rejects(seat, tmp_path, monkeypatch):
+    seat.job.run()
+    monkeypatch.chdir(tmp_path)
+    assert seat.json("rejects") == []
+    assert seat.done("rejects").words == "none"
+
+
+def test_a_plan_needs_both_sides(seat):
+    seat.job.pipe(OBSERVE)
+    assert "meltano run contact-sync" in seat.refused("plan").words
+
+
+def test_a_plan_is_what_the_next_run_writes(seat):
+    record, contact = seat.job.pair_up()
+    new = seat.job.phoneiq.create(first_name="Grace", last_name="Hopper",
+                                  mobile_phone="+14155550143")  # fmt: skip
+    seat.job.salesforce.edit(record, Title="Countess")
+    seat.done("pause")
+    seat.job.run()
+    plan = seat.json("plan")
+    assert plan["counts"] == {"phoneiq": {"update": 1}, "salesforce": {"create": 1}}
+    update, create = plan["writes"]
+    assert (update["side"], update["id"]) == ("phoneiq", contact)
+    assert update["changes"]["job_title"] == {
+        "old": None, "new": "Countess", "why": "changed_in_salesforce",
+    } or update["changes"]["job_title"]["new"] == "Countess"  # fmt: skip
+    assert create["id"] is None
+    assert create["changes"]["FirstName"]["new"] == "Grace"
+    assert seat.json("plan")["plan"] == plan["plan"], "the same ledger gives the same plan"
+    assert seat.json("plan", "--to", "phoneiq")["counts"] == {"phoneiq": {"update": 1}}
+    text = seat.done("plan").words
+    for part in ("job_title: - → Countess", "FirstName: Grace", plan["plan"], contact):
+        assert part in text
+    assert "paused" in text, "nothing is written before it is resumed"
+    assert seat.job.phoneiq.written == []
+    seat.done("resume")
+    seat.job.run()
+    assert [(one.action, one.id) for one in seat.job.phoneiq.written] == [("update", contact)]
+    assert len(seat.job.salesforce.written) == 1
+    assert seat.job.record_of(new)["FirstName"] == "Grace" if seat.job.phoneiq.get(new)[
+        "salesforce_id"] else True  # fmt: skip
+
+
+def test_a_plan_with_nothing_to_write(seat):
+    seat.job.pair_up()
+    assert seat.json("plan")["writes"] == []
+    assert "nothing to write" in seat.done("plan").words
+
+
+def test_a_plan_that_is_cut_says_so(seat):
+    seat.job.run()
+    seat.done("pause")
+    for number in range(3):
+        seat.job.salesforce.create("Contact", FirstName="Ada", MobilePhone=f"+1415555013{number}")
+    seat.job.run()
+    assert "contact-sync plan --limit 3" in seat.done("plan", "--limit", "1").words
+
+
+@pytest.mark.parametrize("command", ["skips", "conflicts", "history", "plan"])
+@pytest.mark.parametrize("width", [80, 200])
+def test_ids_and_facts_are_whole_at_any_width(busy, command, width):
+    answer = busy.done(command, width=width)
+    assert "…" not in answer.text
+    assert all(len(line.rstrip()) <= width for line in answer.text.splitlines())
+
+
+@pytest.mark.parametrize("command", ["status", "skips", "conflicts", "history", "plan"])
+def test_no_colour_where_nobody_sees_it(busy, command):
+    assert "\x1b" not in busy.ask(command).text
