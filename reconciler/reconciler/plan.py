@@ -252,8 +252,8 @@ class Planner:
         def rounds(to: Side, turns: list[Value], since: int) -> int:
             field = exchange.field(decision.position, to)
             sent = self._recent.get((_ends(pair, to)[0].row, to), [])
-            if to in seen and seen[to].changes is not None:
-                sent = [*sent, (seen[to].run, seen[to].changes)]
+            if to in seen and (changes := seen[to].changes) is not None:
+                sent = [*sent, (seen[to].run, changes)]
             return sum(
                 run >= since and changes.get(field, ())[:2] == turns for run, changes in sent
             )

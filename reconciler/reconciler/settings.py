@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -23,6 +24,7 @@ from reconciler.mapping.fields import (
     is_read_only,
     stream_of,
 )
+from reconciler.mapping.values import table_key, text
 from reconciler.model import (
     PHONEIQ,
     SALESFORCE,
@@ -115,6 +117,7 @@ class Settings:
             checked[name] = _check(name, value, known[name])
         settings = cls(**checked)
         settings.check_required_fields()
+        settings.check_external_id_field()
         return settings
 
     @cached_property
@@ -231,6 +234,22 @@ class Settings:
                         f"setting 'field_mappings': Salesforce requires {name}.{field}, and no "
                         "mapping towards Salesforce feeds it; map it from 'last_name' with "
                         "direction 'both' or 'phoneiq_to_salesforce'"
+                    )
+
+    def check_external_id_field(self) -> None:
+        """Refuse a mapping that writes the field in which the PhoneIQ contact id is kept.
+
+        Raises:
+            SettingsError: Names the object and the field.
+        """
+        for name, rows in self.mappings.items():
+            for row in rows:
+                if row.salesforce == self.salesforce_external_id_field and allows(
+                    row.direction, SALESFORCE
+                ):
+                    raise SettingsError(
+                        f"setting 'field_mappings': {name}: a mapping writes '{row.salesforce}', "
+                        "which holds the PhoneIQ contact id as 'salesforce_external_id_field' says"
                     )
 
 
@@ -391,7 +410,9 @@ def _field_mapping(name: str, row: Any) -> FieldMapping:
     mapping = FieldMapping(
         row["salesforce"].strip(), row["phoneiq"].strip(), direction, _values(where, row)
     )
-    if mapping.related and not (name == "Contact" and mapping.salesforce.startswith("Account.")):
+    if mapping.related and not (
+        name == "Contact" and re.fullmatch(r"Account\.\w+", mapping.salesforce)
+    ):
         raise SettingsError(
             f"{where}: '{mapping.salesforce}' is behind a relationship; allowed is Account.FIELD "
             "on a Contact"
@@ -417,15 +438,28 @@ def _check_destinations(where: str, name: str, mapping: FieldMapping) -> None:
 
 
 def _values(where: str, row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The value table of a mapping; each PhoneIQ value stands for one Salesforce value."""
-    table = row.get("values", {})
-    if not isinstance(table, dict) or not all(
-        isinstance(value, str | bool | int | float) for value in table.values()
+    """The value table of a mapping.
+
+    Each Salesforce value stands for one PhoneIQ value, and, where values travel to Salesforce, each
+    PhoneIQ value for one Salesforce value.
+    """
+    given = row.get("values", {})
+    if not isinstance(given, dict) or not all(
+        isinstance(value, str | bool | int | float) for value in given.values()
     ):
         raise SettingsError(f"{where}: 'values' has to be an object of PhoneIQ's by Salesforce's")
-    if len({str(value) for value in table.values()}) != len(table):
-        raise SettingsError(f"{where}: two of 'values' are the same in PhoneIQ")
-    return tuple(table.items())
+    table = [(str(text(key) or ""), text(value)) for key, value in given.items()]
+    if any(key == "" or value is None for key, value in table):
+        raise SettingsError(f"{where}: none of 'values' may be blank; blank is blank on both sides")
+    if len({key for key, _ in table}) != len(table):
+        raise SettingsError(f"{where}: two of 'values' are the same in Salesforce")
+    is_one_way = row.get("direction") == "salesforce_to_phoneiq"
+    if not is_one_way and len({table_key(value) for _, value in table}) != len(table):
+        raise SettingsError(
+            f"{where}: two of 'values' are the same in PhoneIQ; that is allowed with direction "
+            "'salesforce_to_phoneiq' only"
+        )
+    return tuple(table)
 
 
 def _check_feeds(name: str, rows: tuple[FieldMapping, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from reconciler.mapping.fields import LENGTHS, FieldMapping
 from reconciler.mapping.phones import INVALID, canonical_phone, format_phone, region_of
-from reconciler.mapping.values import canonical, text, unholdable
+from reconciler.mapping.values import canonical, table_key, text, unholdable
 from reconciler.merging import UNSET, Rule
 from reconciler.model import PHONEIQ, SALESFORCE, Side, SkipReason, Value, allows, other
 from reconciler.settings import Settings
@@ -55,7 +55,9 @@ class Exchange:
         )
         # Tables compare in PhoneIQ's values.
         self._tables: Final = [dict(row.values) for row in rows]
-        self._inverses: Final = [{_key(value): key for key, value in row.values} for row in rows]
+        self._inverses: Final = [
+            {table_key(value): key for key, value in row.values} for row in rows
+        ]
         self._settings = settings
         self._fallbacks = settings.fallbacks(name) if rows else {}
         self._lengths: dict[Side, Mapping[str, int]] = {
@@ -112,7 +114,7 @@ class Exchange:
         if value is None:
             return (self._fallbacks.get(field) if to == SALESFORCE else None), None
         if kind == "table" and to == SALESFORCE:
-            value = self._inverses[index].get(_key(value), value)
+            value = self._inverses[index].get(table_key(value), value)
             if value in {"true", "false"}:
                 value = value == "true"
         if (
@@ -164,18 +166,13 @@ class Exchange:
     def _tabled(self, index: int, side: Side, value: Value) -> Value:
         """A value in PhoneIQ's terms, marked where the table does not know it."""
         if side == SALESFORCE:
-            tabled: Value = self._tables[index].get(_key(value), f"{INVALID}{value}")
+            tabled: Value = self._tables[index].get(table_key(value), f"{INVALID}{value}")
             return tabled
-        return value if _key(value) in self._inverses[index] else f"{INVALID}{value}"
+        return value if table_key(value) in self._inverses[index] else f"{INVALID}{value}"
 
     def required(self) -> Mapping[str, str]:
         """What Salesforce gets on a create in required fields without a value."""
         return self._fallbacks
-
-
-def _key(value: Value) -> str:
-    """A value as a table names it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _may(row: FieldMapping, settings: Settings, to: Side) -> bool:

@@ -58,6 +58,15 @@ def unholdable(kind: Kind, value: Value, max_length: int | None) -> SkipReason |
     return None
 
 
+def table_key(value: Value) -> str:
+    """A value as a table of values names it: `true`, and 2 where a side shows 2.0."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
+
+
 def fold_name(*parts: Any) -> str:
     """A full name for comparison: NFKC, without case and surplus white space; may be empty."""
     name = " ".join(part for part in parts if isinstance(part, str))
