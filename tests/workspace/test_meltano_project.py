@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from reconciler.cli import main as contact_sync
 from reconciler.mapping.fields import DEFAULT_MAPPINGS, stream_of
 from reconciler.settings import JSON_SCHEMA, READS
+from ruamel.yaml import YAML
 from tap_phoneiq.tap import TapPhoneIQ
 from target_phoneiq.target import TargetPhoneIQ
 from target_salesforce.target import TargetSalesforce
 
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "meltano.yml").read_text())
+# As Meltano reads it: a key that is there twice is an error.
+PROJECT: dict[str, Any] = YAML(typ="safe").load(ROOT / "meltano.yml")
 PLUGINS = {plugin["name"]: plugin for plugins in PROJECT["plugins"].values() for plugin in plugins}
 
 
@@ -33,7 +34,9 @@ SDK_SETTINGS = {"stream_maps", "stream_map_config", "faker_config"}
     ],
 )
 def test_meltano_knows_the_settings_of(plugin: str, schema: dict[str, Any]) -> None:
-    listed = {setting["name"]: setting for setting in PLUGINS[plugin]["settings"]}
+    settings = PLUGINS[plugin]["settings"]
+    listed = {setting["name"]: setting for setting in settings}
+    assert len(listed) == len(settings)
     own = {
         name: setting
         for name, setting in schema["properties"].items()
