@@ -161,3 +161,36 @@ def test_direction_and_conflicts(project: Project, direction: str, on_conflict: 
     wins = "Chief Buyer" if on_conflict == "keep_salesforce" else "Chief Purchaser"
     assert admin.salesforce.get("Contact", ada["Id"])["Title"] == wins
     assert admin.phoneiq.get(twin["id"])["job_title"] == wins
+
+
+def test_prod_takes_everything_from_the_environment(project: Project) -> None:
+    """And has a ledger and bookmarks of its own."""
+    admin = project.box.admin
+    ada = admin.salesforce.create(
+        "Contact", FirstName="Ada", LastName="Reyes", Phone="+14155552671"
+    )
+    kim = admin.phoneiq.create(first_name="Kim", last_name="Sato", mobile_phone="+442079460123")
+    outcome = project.meltano(
+        "--environment",
+        "prod",
+        "run",
+        "contact-sync",
+        PHONEIQ_API_URL=project.box.phoneiq_url,
+        PHONEIQ_API_KEY=project.box.phoneiq_key,
+        SALESFORCE_CLIENT_ID="sandbox-client-id",
+        SALESFORCE_CLIENT_SECRET="sandbox-client-secret",
+        SALESFORCE_REFRESH_TOKEN="sandbox-refresh-token",
+        SALESFORCE_EXTERNAL_ID_FIELD="PhoneIQ_Contact_ID__c",
+        **project.box.salesforce_env,
+    )
+    assert outcome.code == 0, outcome.log
+    assert {contact["salesforce_id"] for contact in admin.phoneiq.list()} == {ada["Id"], None}
+    assert {record["PhoneIQ_Contact_ID__c"] for record in admin.salesforce.list("Contact")} == {
+        kim["id"],
+        None,
+    }
+    assert (project.folder / ".meltano" / "contact-sync-prod.db").exists()
+    assert not project.ledger.exists()
+    state = project.meltano("--environment", "sandbox", "state", "list")
+    assert "prod:tap-salesforce-to-target-phoneiq" in state.log
+    assert "sandbox:" not in state.log
