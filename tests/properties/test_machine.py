@@ -9,17 +9,25 @@ import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.properties.world import FIELDS, INVALID_PHONE, PHONES, SIDES, WRITES, World, number
 from tests.reconciler.job import PIPES, lost_from
 from tests.reconciler.platforms import EXTERNAL_ID
 
-#: The examples of `make test`, and those of a night: HYPOTHESIS_PROFILE=nightly.
+#: The examples of `make test`, of a night (HYPOTHESIS_PROFILE=nightly), and of mutations.py,
+#: which wants to know whether something fails and not why.
 PROFILES = {
-    "test": settings(max_examples=200, stateful_step_count=14, derandomize=True, database=None),
-    "nightly": settings(max_examples=5_000, stateful_step_count=30, verbosity=Verbosity.normal),
+    "test": settings(max_examples=150, stateful_step_count=12, derandomize=True, database=None),
+    "nightly": settings(max_examples=5_000, stateful_step_count=30),
+    "mutations": settings(
+        max_examples=600,
+        stateful_step_count=12,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+    ),
 }
 
 #: Ledgers of examples come and go: memory is kinder to them than a disk.
@@ -272,5 +280,4 @@ TestContactSync.settings = settings(
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
 )

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.reconciler.job import PIPES, TO_PHONEIQ, TO_SALESFORCE, Job, Message
+from tests.reconciler.job import PIPES, TO_PHONEIQ, TO_SALESFORCE, Job, Message, Passed
 from tests.reconciler.platforms import EXTERNAL_ID, deliver
 
 Side = Literal["salesforce", "phoneiq"]
@@ -302,6 +302,7 @@ class World:
         self._deliver_delayed()
         passed = self.job.pipe(pipe, **faults)
         self.pipes += 1
+        self._check_writes(passed)
         self._adopt()
         return passed.code
 
@@ -316,6 +317,8 @@ class World:
         before = dict(self._agreeing())
         passed = self.job.run()
         self.pipes += 3
+        for one in passed:
+            self._check_writes(one)
         self._adopt()
         assert [one.code for one in passed] == [0, 0, 0], passed[-1].text
         for key, value in self._agreeing():
@@ -323,6 +326,16 @@ class World:
                 person, name = key
                 self.people[person].fields[name].agree(value)
         return [record for one in passed for record in one.records]
+
+    def _check_writes(self, passed: Passed) -> None:
+        """Nothing goes against the direction, and nobody is created who takes no part."""
+        to = WRITES[passed.pipe]
+        assert not passed.records or self._allows(to), f"{passed.pipe} wrote {passed.records}"
+        for record in passed.records:
+            if to == "phoneiq" and "id" not in record:
+                assert record["salesforce_object"] in self.settings["objects"], record
+                assert record.get("first_name"), f"created without a first name: {record}"
+                assert any(is_number(record.get(name)) for name in PHONES), record
 
     def _deliver_delayed(self) -> None:
         for side, messages in self.delayed:

@@ -1,0 +1,148 @@
+"""Breaks ten rules on purpose, one at a time, and shows that the state machine notices each.
+
+    python tests/properties/mutations.py            all ten, a few minutes
+    python tests/properties/mutations.py baseline   those with a word in their name
+
+Each mutation is one edit of a copy of the reconciler; a copy that cannot be edited as described
+means that the code has moved on, and the mutation has to follow it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Mutation(NamedTuple):
+    """One rule broken.
+
+    Attributes:
+        name: What the broken code does.
+        file: Where, inside the package.
+        old: The text that is there once.
+        new: What stands in its place.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    Mutation(
+        "the wrong side wins a conflict",
+        "merging.py",
+        'kept: Side = SALESFORCE if on_conflict == "keep_salesforce" else PHONEIQ',
+        'kept: Side = PHONEIQ if on_conflict == "keep_salesforce" else SALESFORCE',
+    ),
+    Mutation(
+        "the baseline is ignored",
+        "plan.py",
+        "pair.baseline | self._arrived(pair, exchange, held, open_writes),",
+        "{},",
+    ),
+    Mutation(
+        "a cleared field is filled again",
+        "merging.py",
+        "if isinstance(baseline, _Unset):",
+        "if isinstance(baseline, _Unset) or salesforce is None or phoneiq is None:",
+    ),
+    Mutation(
+        "a released record is created again",
+        "plan.py",
+        "released=True",
+        "released=False",
+    ),
+    Mutation(
+        "a record without a first name takes part",
+        "eligibility.py",
+        'text(fields.get("FirstName")) is None',
+        "False",
+    ),
+    Mutation(
+        "the direction of the sync is ignored",
+        "settings.py",
+        "return to if allows(self.sync_direction, to) else None",
+        "return to",
+    ),
+    Mutation(
+        "STATE is passed on before what it covers is committed",
+        "mapper.py",
+        "        self.run.commit()\n"
+        "        state = _decoded(self._state)\n"
+        "        self._pass_on_state()\n",
+        "        state = _decoded(self._state)\n"
+        "        self._pass_on_state()\n"
+        "        self.run.commit()\n",
+    ),
+    Mutation(
+        "a write goes out again before its side was observed",
+        "plan.py",
+        "        if opened.run > self._observed.get(self._side, 0):\n"
+        "            return None, None\n",
+        "",
+    ),
+    Mutation(
+        "writes are planned from an incomplete extract",
+        "mapper.py",
+        "if not (self._state_is_newest and _is_closing(state)):",
+        "if False:",
+    ),
+    Mutation(
+        "nobody follows merges and conversions",
+        "plan.py",
+        "        self._ledger.pairs.follow_successors(self._settings.renamed_keys)\n",
+        "",
+    ),
+)
+
+
+def is_caught(mutation: Mutation) -> bool:
+    """Whether the state machine fails on a reconciler with one rule broken."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "reconciler"
+        shutil.copytree(ROOT / "reconciler" / "reconciler", package)
+        file = package / mutation.file
+        source = file.read_text()
+        if source.count(mutation.old) != 1:
+            sys.exit(f"'{mutation.name}' does not fit {mutation.file} any more: edit mutations.py")
+        file.write_text(source.replace(mutation.old, mutation.new))
+        result = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "--no-header", "--timeout=1800"),
+                *("-p", "no:cacheprovider", "tests/properties/test_machine.py"),
+            ],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": folder, "HYPOTHESIS_PROFILE": "mutations"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    # 1: a test failed; anything else says that the tests did not run at all.
+    if result.returncode not in {0, 1}:
+        sys.exit(result.stdout)
+    return result.returncode == 1
+
+
+def main() -> None:
+    chosen = [one for one in MUTATIONS if all(word in one.name for word in sys.argv[1:])]
+    caught = 0
+    for mutation in chosen:
+        found = is_caught(mutation)
+        caught += found
+        print(f"{'caught' if found else 'MISSED'}  {mutation.name}", flush=True)
+    print(f"caught {caught} of {len(chosen)}")
+    sys.exit(caught != len(chosen))
+
+
+if __name__ == "__main__":
+    main()
