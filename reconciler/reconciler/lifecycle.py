@@ -39,7 +39,7 @@ class Facts(NamedTuple):
     Attributes:
         paused_at: When the operator paused the sync, or None.
         deleted_at: When the operator deleted it, or None.
-        reverting: Whether a revert is under way.
+        reverting: While a revert is under way, how many contacts it has yet to delete.
         active_since: When the first pass over both sides was confirmed, or None.
         failed: (pipe, error) of the pipes whose last run failed.
         stuck: Writes that were sent `TRIES` times or more and are not seen to arrive.
@@ -50,7 +50,7 @@ class Facts(NamedTuple):
 
     paused_at: str | None
     deleted_at: str | None
-    reverting: bool
+    reverting: int | None
     active_since: str | None
     failed: tuple[tuple[str, str], ...]
     stuck: int
@@ -86,7 +86,7 @@ def current_state(ledger: Ledger) -> State:
         Facts(
             paused_at=controls.get("paused_at"),
             deleted_at=controls.get("deleted_at"),
-            reverting=controls.get("revert") is not None,
+            reverting=ledger.removals.count_made() if controls.get("revert") else None,
             active_since=controls.get("active_since"),
             failed=_failed(ledger),
             stuck=ledger.overview.open_writes(TRIES),
@@ -116,15 +116,18 @@ def state_of(facts: Facts) -> State:
             f"deleted on {_said(facts.deleted_at)}; the records stay on both sides",
             "contact-sync resume",
         )
-    if facts.reverting:
-        return State(
-            "deleted", "what the sync created in PhoneIQ is being deleted by the next run", _RUN
-        )
     if facts.paused_at:
         return State(
             "paused",
             f"paused since {_said(facts.paused_at)}: runs store what they see and write nothing",
             "contact-sync resume",
+        )
+    if facts.reverting is not None:
+        return State(
+            "deleted",
+            f"being reverted: {facts.reverting:,} contacts that the sync created in PhoneIQ are "
+            "left to be deleted by the next run",
+            _RUN,
         )
     if facts.failed:
         pipe, error = facts.failed[0]

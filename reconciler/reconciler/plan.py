@@ -414,7 +414,13 @@ class Planner:
         if self._settings.on_delete == "keep" or not allows(self._settings.sync_direction, left):
             return (
                 Outcome(
-                    rows, source.row, settled=True, pair=pair.pair, dissolved=True, released=True
+                    rows,
+                    source.row,
+                    settled=True,
+                    pair=pair.pair,
+                    dissolved=True,
+                    released=True,
+                    made=self._made(pair, open_writes),
                 ),
                 None,
             )

@@ -18,6 +18,7 @@ Revert: TypeAlias = Literal["delete", "restore"]
 
 def revert_writes(ledger: Ledger, revert: Revert) -> Iterator[list[Write]]:
     """The writes that are left of a revert, in chunks."""
+    ledger.removals.mark_made()
     for contacts in ledger.removals.made():
         yield [Write(PHONEIQ, one.object, one.id, "delete", {}) for one in contacts]
     if revert != "restore":

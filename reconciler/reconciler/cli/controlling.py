@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import click
 
+from reconciler.cli.listing import reject_files
 from reconciler.cli.operator import Operator, shown_errors
 from reconciler.ledger.runs import now
 
@@ -33,17 +35,17 @@ def resume(operator: Operator) -> None:
     Example: contact-sync resume
     """
     controls = operator.ledger.controls
-    if controls.get("revert"):
+    if controls.get("paused_at"):
+        controls.set({"paused_at": None})
+        click.echo("resumed: the next run writes what has gathered. meltano run contact-sync")
+    elif controls.get("revert"):
         raise click.ClickException(
             "a revert is under way; let it end first: meltano run contact-sync"
         )
-    if controls.get("deleted_at"):
+    elif controls.get("deleted_at"):
         operator.ledger.observations.reopen_all()
-        controls.set({"deleted_at": None, "paused_at": None, "active_since": None})
+        controls.set({"deleted_at": None, "active_since": None})
         click.echo("started anew: the next run finds out who is who. meltano run contact-sync")
-    elif controls.get("paused_at"):
-        controls.set({"paused_at": None})
-        click.echo("resumed: the next run writes what has gathered. meltano run contact-sync")
     else:
         click.echo("not paused")
 
@@ -72,19 +74,25 @@ def resync(operator: Operator, who: str) -> None:
 def forget(operator: Operator, who: str, yes: bool) -> None:
     """Remove a person's data from the ledger and never take it in again.
 
-    Removes both records of the pair, their writes and conflicts, and keeps a hash of each id. The
-    records stay on both sides.
+    Removes both records of the pair and whatever was merged or converted into them, their writes
+    and conflicts, and keeps a hash of each id. The records stay on both sides.
 
     Example: contact-sync forget 003Sb0000004OtZIAU --yes
     """
-    rows = operator.find(who)
+    person = operator.ledger.removals.same_person(operator.find(who))
+    ids = ", ".join(f"{side} {id_}" for _, side, id_ in person)
     if not yes:
-        click.confirm(f"Forget {len(rows)} records and their pairs for good?", abort=True)
+        click.confirm(f"Forget {ids} and what belongs to them for good?", abort=True)
     with shown_errors(), operator.ledger.lease(_holder("forget")):
-        forgotten: list[str] = []
-        for row in rows:
-            forgotten += operator.ledger.removals.forget(row)
-    click.echo(f"forgotten: {', '.join(forgotten)}")
+        operator.ledger.removals.forget(person)
+    click.echo(f"forgotten: {ids}")
+    for path in _mentioning([id_ for _, _, id_ in person]):
+        click.echo(f"{path} still has them: delete the file, or the lines with these ids")
+
+
+def _mentioning(ids: list[str]) -> list[Path]:
+    """The reject files that name one of some ids."""
+    return [path for path in reject_files() if any(id_ in path.read_text() for id_ in ids)]
 
 
 @click.command()
@@ -117,12 +125,17 @@ def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bo
         click.confirm(f"Forget {pairs:,} pairs? The records stay on both sides.", abort=True)
     with shown_errors(), ledger.lease(_holder("delete")):
         ledger.removals.forget_pairs()
-        ledger.controls.set({"deleted_at": now(), "paused_at": None, "active_since": None})
+        ledger.approvals.clear()
+        ledger.controls.set(
+            {"deleted_at": now(), "paused_at": None, "active_since": None, "approved": None}
+        )
     click.echo("deleted; take the job out of its schedule. To start anew: contact-sync resume")
 
 
 def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> None:
     ledger = operator.ledger
+    with shown_errors():
+        ledger.removals.mark_made()
     made, contacts = ledger.removals.count_made(), ledger.removals.count_contacts()
     percent = operator.settings().max_delete_percent
     if made * 100 > contacts * percent and not force:
@@ -137,7 +150,10 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
             f"Delete {made:,} contacts in PhoneIQ that the sync created{back}?", abort=True
         )
     with shown_errors(), ledger.lease(_holder("delete --revert")):
-        ledger.controls.set({"revert": "restore" if restore else "delete"})
+        ledger.approvals.clear()
+        ledger.controls.set(
+            {"revert": "restore" if restore else "delete", "paused_at": None, "approved": None}
+        )
     click.echo("the next runs revert it: meltano run contact-sync")
 
 

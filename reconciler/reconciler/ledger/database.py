@@ -59,6 +59,19 @@ class Database:
             target.close()
             source.close()
 
+    def shred(self) -> None:
+        """Write the file anew without what was deleted, and empty the log beside it.
+
+        Raises:
+            LedgerError: Someone else reads the ledger right now.
+        """
+        try:
+            with self._engine.connect() as connection:
+                connection.connection.cursor().execute("VACUUM")
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except DatabaseError as error:
+            raise LedgerError(f"the ledger cannot be written anew: {error}") from None
+
     @contextmanager
     def lease(self, holder: str) -> Iterator[None]:
         """Hold the ledger for one run.

@@ -41,7 +41,7 @@ from reconciler.ledger.tables import (
 )
 from reconciler.mapping.ids import object_of
 from reconciler.mapping.values import text
-from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side
+from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, other
 
 
 class Layouts:
@@ -174,10 +174,13 @@ class Observations:
             return len(fresh) + len(changed)
 
     def _is_forgotten(self, item: Observation) -> bool:
-        return (
-            bool(self._forgotten)
-            and forgotten_hash(self._database.id, item.side, item.id) in self._forgotten
-        )
+        """Whether a record, or the one that it names across, was forgotten on request."""
+        if not self._forgotten:
+            return False
+        named = [(item.side, item.id)]
+        if item.reference:
+            named.append((other(item.side), item.reference))
+        return any(forgotten_hash(self._database.id, *one) in self._forgotten for one in named)
 
     def _known(self, connection: Connection, side: Side, ids: list[str]) -> dict[str, _Known]:
         statement = (

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import Connection, and_, delete, false, func, insert, or_, select, true, update
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import CHUNK, forgotten_hash, from_json
 from reconciler.ledger.tables import (
+    approved,
     conflicts,
     field_skips,
     forgotten,
@@ -22,7 +23,7 @@ from reconciler.ledger.tables import (
     records,
     writes,
 )
-from reconciler.model import PHONEIQ
+from reconciler.model import PHONEIQ, SALESFORCE, Side
 
 
 class Contact(NamedTuple):
@@ -138,32 +139,82 @@ class Removals:
                 for row in found
             ]
 
-    def forget(self, row: int) -> list[str]:
-        """Remove all data of a record and of its other half; keep hashes that name neither.
-
-        Returns:
-            The ids that were forgotten.
-        """
+    def mark_made(self) -> None:
+        """Note which contacts the sync created whose pairs were not planned since they appeared."""
+        source, contact = records.alias("source"), records.alias("contact")
+        appeared = (
+            select(contact.c.row)
+            .join_from(writes, source, source.c.row == writes.c.source_row)
+            .join(contact, contact.c.reference == source.c.id)
+            .where(
+                writes.c.side == PHONEIQ,
+                writes.c.action == "create",
+                writes.c.confirmed_run.is_(None),
+                contact.c.side == PHONEIQ,
+                or_(contact.c.pair.is_(None), contact.c.pair == source.c.pair),
+            )
+        )
         with self._database.transaction() as connection:
-            found = connection.execute(
-                select(pairs.c.pair, pairs.c.salesforce_row, pairs.c.phoneiq_row).where(
-                    or_(pairs.c.salesforce_row == row, pairs.c.phoneiq_row == row)
+            connection.execute(update(records).where(records.c.row.in_(appeared)).values(made=True))
+
+    def same_person(self, rows: Sequence[int]) -> list[tuple[int, Side, str]]:
+        """All records of the person that some rows are of: (row, side, id).
+
+        Those are a row's other half, what it was merged or converted into, what was merged or
+        converted into it, and whatever names it.
+        """
+        itself, found = records.alias("itself"), records.alias("found")
+        linked = [
+            found.c.pair == itself.c.pair,
+            and_(found.c.side == SALESFORCE, found.c.id == itself.c.successor),
+            found.c.successor == itself.c.id,
+            and_(found.c.side != itself.c.side, found.c.id == itself.c.reference),
+            and_(found.c.side != itself.c.side, found.c.reference == itself.c.id),
+        ]
+        known: set[int] = set()
+        new = set(rows)
+        with self._database.reading() as connection:
+            while new:
+                known |= new
+                new = {
+                    row
+                    for link in linked
+                    for row in connection.scalars(
+                        select(found.c.row)
+                        .join_from(itself, found, link)
+                        .where(itself.c.row.in_(new))
+                    )
+                } - known
+            return [
+                (row.row, row.side, row.id)
+                for row in connection.execute(
+                    select(records.c.row, records.c.side, records.c.id)
+                    .where(records.c.row.in_(known))
+                    .order_by(records.c.row)
                 )
-            ).one_or_none()
-            rows = [row] if found is None else [found.salesforce_row, found.phoneiq_row]
-            known = connection.execute(
-                select(records.c.side, records.c.id).where(records.c.row.in_(rows))
-            ).all()
-            hashes = [forgotten_hash(self._database.id, *one) for one in known]
-            if not known:
-                return []
+            ]
+
+    def forget(self, person: Sequence[tuple[int, Side, str]]) -> None:
+        """Remove all data of records; keep hashes that name none of them.
+
+        Nothing of it is left in the file either, or in what the database keeps beside it.
+
+        Args:
+            person: Row, side and id of each record.
+        """
+        rows = [row for row, _, _ in person]
+        hashes = [forgotten_hash(self._database.id, side, id_) for _, side, id_ in person]
+        with self._database.transaction() as connection:
+            numbers = select(pairs.c.pair).where(
+                or_(pairs.c.salesforce_row.in_(rows), pairs.c.phoneiq_row.in_(rows))
+            )
+            connection.execute(delete(conflicts).where(conflicts.c.pair.in_(numbers)))
+            connection.execute(delete(pairs).where(pairs.c.pair.in_(numbers)))
             connection.execute(delete(forgotten).where(forgotten.c.hash.in_(hashes)))
             connection.execute(insert(forgotten), [{"hash": one} for one in hashes])
-            if found is not None:
-                connection.execute(delete(pairs).where(pairs.c.pair == found.pair))
-                connection.execute(delete(conflicts).where(conflicts.c.pair == found.pair))
+            connection.execute(delete(approved))
             self._delete_rows(connection, rows)
-            return [identifier for _, identifier in known]
+        self._database.shred()
 
     @staticmethod
     def _delete_rows(connection: Connection, rows: list[int]) -> None:
@@ -209,6 +260,11 @@ class Removals:
                 )
                 # A negative run is history only.
                 .values(run=-writes.c.run)
+            )
+            connection.execute(
+                update(writes)
+                .where(writes.c.source_row.in_(rows), writes.c.confirmed_run.is_(None))
+                .values(tries=0)
             )
             connection.execute(
                 update(records)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, and_, delete, false, literal, or_, select, true, update
 
-from reconciler.ledger.tables import pairs, phone_numbers, records, writes
+from reconciler.ledger.tables import conflicts, pairs, phone_numbers, records, writes
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 from_json: Final = msgspec.json.decode
@@ -98,6 +98,8 @@ def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
         )
     ).all()
     connection.execute(delete(pairs).where(pairs.c.pair == pair))
+    # Its number may come again, and they hold a person's data that nobody could find any more.
+    connection.execute(delete(conflicts).where(conflicts.c.pair == pair))
     connection.execute(
         update(records)
         .where(records.c.row.in_(rows))
