@@ -23,7 +23,7 @@ from reconciler.observation import Observer
 from reconciler.plan import Planner
 from reconciler.preview import check_approved, previewed, without_values
 from reconciler.reverting import Revert, revert_writes
-from reconciler.settings import Settings
+from reconciler.settings import SYNCED_OBJECTS, Settings
 from reconciler.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ _LOGGED: Final = 1_000
 #: Seconds between two looks at whether the operator has paused the sync.
 _ATTENTION: Final = 0.5
 
+#: What to do about a mapped field that was not extracted.
+_EXTRACT_IT: Final = (
+    "Add it to the tap's select and run once: meltano run --full-refresh contact-sync"
+)
 #: There only in orgs with Person Accounts, and needed there.
 _NEEDED_IF_THERE: Final = frozenset({"IsPersonAccount"})
 #: Fields without which deletions, merges and conversions would go unseen.
@@ -241,20 +245,13 @@ class Run:
                 f"records of stream '{stream}' come without {', '.join(missing)}; add "
                 f"{', '.join(f'{stream}.{field}' for field in missing)} to the tap's select"
             )
-        if self.settings.reads == SALESFORCE:
-            mapped = {
-                row.related[0] if row.related else row.salesforce
-                for name in self.settings.objects_in(stream)
-                for row in self.settings.mappings[name]
-            }
-        else:
-            mapped = {row.phoneiq for rows in self.settings.mappings.values() for row in rows}
-        absent = sorted(mapped.difference(record))
+        absent = sorted(self.settings.mapped_fields(stream).difference(record))
         if absent:
             logger.warning(
                 "%s is mapped, but the tap does not deliver it: it is left as it is on both sides. "
-                "Add it to the tap's select and run once: meltano run --full-refresh contact-sync",
+                "%s",
                 ", ".join(f"{stream}.{field}" for field in absent),
+                _EXTRACT_IT,
             )
         self._checked.add(stream)
 
@@ -393,9 +390,30 @@ class Run:
                         [observer.read(name, record) for name, record in records], self._run
                     )
             self._ledger.observations.reopen_all()
+            self._say_what_was_not_extracted()
         controls.set(
             {"fingerprint": self.settings.fingerprint, "settings": self.settings.as_config()}
         )
+
+    def _say_what_was_not_extracted(self) -> None:
+        """Name the mapped fields that the ledger's records lack, and what to do about it."""
+        mapped = self.settings.mapped_fields
+        objects: list[tuple[Side, str, str]] = [(PHONEIQ, "Contact", "contacts")]
+        objects += [(SALESFORCE, name, stream_of(name)) for name in SYNCED_OBJECTS]
+        for side, name, stream in objects:
+            if side == SALESFORCE and name not in self.settings.objects and name != "Account":
+                continue
+            wanted = mapped(stream, None if side == PHONEIQ else name)
+            lacking = self._ledger.observations.extracted_without(side, name, wanted)
+            for field, number in lacking.items():
+                logger.warning(
+                    "%s.%s is mapped, but was not extracted for %s of the stored records: there it "
+                    "is left as it is on both sides. %s",
+                    stream,
+                    field,
+                    f"{number:,}",
+                    _EXTRACT_IT,
+                )
 
 
 def _said(error: BaseException) -> str:

@@ -206,6 +206,25 @@ class Settings:
                     f"'{row.related[1]}'{_did_you_mean(row.related[1], sorted(fields))}"
                 )
 
+    def mapped_fields(self, stream: str, name: str | None = None) -> set[str]:
+        """The fields of a stream that mappings read.
+
+        Args:
+            stream: A Salesforce object's stream, or `contacts`.
+            name: For a Salesforce stream, the one object whose mappings count.
+        """
+        if stream == "contacts":
+            return {row.phoneiq for rows in self.mappings.values() for row in rows}
+        fields = {
+            row.related[0] if row.related else row.salesforce
+            for one in self.objects_in(stream)
+            if name in {None, one}
+            for row in self.mappings[one]
+        }
+        if stream == "Account" and name != "PersonAccount":
+            fields |= {row.related[1] for row in self.mappings.get("Contact", ()) if row.related}
+        return fields
+
     def renamed_keys(self, before: str, after: str) -> dict[str, str]:
         """Mapping key of one object by that of another, where both map the same PhoneIQ field."""
         rows = {str(name): rows for name, rows in self.field_mappings}

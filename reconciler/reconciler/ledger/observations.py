@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -67,6 +68,10 @@ class Layouts:
             connection.execute(insert(layouts).values(layout=layout, fields=to_json(fields)))
             self._know(layout, fields)
         return layout
+
+    def fields_of(self, layout: int) -> tuple[str, ...]:
+        """The fields of a layout."""
+        return self._fields[layout]
 
     def fields(self, layout: int, body: str) -> dict[str, Any]:
         """Value by field of a stored observation."""
@@ -401,6 +406,28 @@ class Observations:
                 return
             after = rows[-1].row
             yield [(row.object, self._layouts.fields(row.layout, row.body)) for row in rows]
+
+    def extracted_without(self, side: Side, name: str, fields: Collection[str]) -> dict[str, int]:
+        """How many records of an object are held without a field, by field.
+
+        Args:
+            side: The side that the records are of.
+            name: Their object.
+            fields: The fields that they should have; those that all have are left out.
+        """
+        counts: Counter[str] = Counter()
+        with self._database.reading() as connection:
+            for layout, number in connection.execute(
+                select(observations.c.layout, func.count())
+                .join(records, records.c.row == observations.c.row)
+                .where(
+                    records.c.side == side, records.c.object == name, records.c.deleted == false()
+                )
+                .group_by(observations.c.layout)
+            ):
+                held = self._layouts.fields_of(layout)
+                counts.update({field: number for field in fields if field not in held})
+        return dict(sorted(counts.items()))
 
     def reopen_all(self) -> None:
         """Plan every record again."""
