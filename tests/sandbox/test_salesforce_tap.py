@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-VERSION = "2.8.1"
-ROOT = Path(__file__).resolve().parents[2]
-
 SELECTED = {
     "Contact": {"FirstName", "LastName", "Phone", "AccountId", "IsDeleted", "MasterRecordId"},
     "Lead": {"LastName", "Company", "IsConverted", "ConvertedContactId", "IsDeleted"},
     "Account": {"Name", "IsPersonAccount", "PersonContactId", "PersonEmail", "IsDeleted"},
 }
-
-
-@pytest.fixture(scope="session")
-def tap_command() -> Path:
-    """The tap's command, in an environment that is made once and kept."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = ROOT / ".tools" / f"tap-salesforce-{VERSION}-{python}"
-    complete = folder / "complete"
-    if not complete.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
-        subprocess.run([*pip, "install", f"tap-salesforce=={VERSION}"], check=True)
-        complete.touch()
-    return folder / "bin" / "tap-salesforce"
 
 
 @dataclass
