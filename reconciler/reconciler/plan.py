@@ -69,6 +69,8 @@ class Planner:
         self._side = side
         self._run = run
         self._summary = summary
+        #: Pairs, and records without a pair, that were decided so far.
+        self.decided = 0
         lengths = _max_lengths(ledger.observations.schemas(PHONEIQ).get("contacts", {}))
         self._exchanges: dict[str, Exchange] = {
             name: Exchange(name, settings, lengths) for name in settings.objects
@@ -123,6 +125,7 @@ class Planner:
 
     def _commit(self, planned: list[tuple[Outcome, Write | None]]) -> list[Write]:
         self._ledger.plans.store([one for one, _ in planned], self._side, self._run)
+        self.decided += len(planned)
         for one, _ in planned:
             self._summary.confirmed += len(one.confirmed)
             self._summary.conflicts.update(resolution for _, resolution, _, _ in one.conflicts)

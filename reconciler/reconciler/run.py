@@ -19,9 +19,11 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.runs import now
 from reconciler.mapping.fields import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
+from reconciler.notifying import notify
 from reconciler.observation import Observer
 from reconciler.plan import Planner
 from reconciler.preview import check_approved, previewed, without_values
+from reconciler.progress import Progress
 from reconciler.reverting import Revert, revert_writes
 from reconciler.settings import SYNCED_OBJECTS, Settings
 from reconciler.summary import Summary
@@ -91,6 +93,11 @@ class Run:
             self._stack.enter_context(self._ledger.lease(holder))
             self._before = self._ledger.runs.latest()
             self._run = self._ledger.runs.begin(self.settings.mode)
+            self._progress = Progress(
+                self.settings.mode,
+                lambda progress: self._ledger.controls.set({"progress": progress}),
+            )
+            self._stack.callback(self._progress.close)
             if self._ledger.controls.get("deleted_at"):
                 self.is_idle = True
                 logger.warning(
@@ -114,6 +121,7 @@ class Run:
                 self._ledger.runs.finish(self._run, self.summary.as_dict())
             else:
                 self._ledger.runs.finish(self._run, self.summary.as_dict(), _said(error))
+            notify(self._ledger, self.settings.notify_url, self._run)
         logger.info("%s", self.summary.as_line())
         logger.info("%s", msgspec.json.encode({"run": self._run} | self.summary.as_dict()).decode())
 
@@ -202,8 +210,7 @@ class Run:
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()
-        if self.summary.read:
-            logger.info("%s: %s records stored", self.settings.mode, f"{self.summary.read:,}")
+        self._progress.show("records stored", self.summary.read)
 
     def complete(self) -> None:
         """Record that the extract was complete.
@@ -280,8 +287,10 @@ class Run:
             check_approved(self._ledger, self.settings, side, approved["plan"])
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
+        total = self._ledger.plans.count_open(side)
         for writes in planner.writes():
             yield writes
+            self._progress.show("decided and sent", planner.decided, total)
             if self.is_paused():
                 return
         if approved is not None:

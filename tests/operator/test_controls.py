@@ -6,7 +6,9 @@ import json
 import sqlite3
 
 import pytest
+from reconciler.mapper import Reconciler
 
+from reconciler import run
 from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, lost_from
 
 
@@ -62,9 +64,6 @@ def test_a_pause_in_the_middle_of_the_first_pass(seat):
 
 def test_a_run_under_way_heeds_a_pause_at_its_next_write(seat, monkeypatch):
     """The operator's word comes between two writes of a running pipe."""
-    from reconciler import run
-    from reconciler.mapper import Reconciler
-
     for number in range(5):
         seat.job.salesforce.create("Contact", FirstName="P", MobilePhone=f"+1415555010{number}")
     seat.job.pipe(OBSERVE)

@@ -57,8 +57,13 @@ def world(seat):
     phoneiq.create(first_name="Own", mobile_phone="+14155550190")
     phoneiq.create(first_name="Numberless")
     for number in range(6):
-        salesforce.create("Contact", FirstName=f"P{number}", Title=f"T{number}",
-                          MobilePhone=f"+1415555010{number}", Email=f"p{number}@x.example")  # fmt: skip
+        salesforce.create(
+            "Contact",
+            FirstName=f"P{number}",
+            Title=f"T{number}",
+            MobilePhone=f"+1415555010{number}",
+            Email=f"p{number}@x.example",
+        )
     seat.before = phoneiq.everything()
     return seat
 

@@ -40,7 +40,7 @@ from reconciler.ledger.tables import (
     writes,
 )
 from reconciler.mapping.ids import salesforce_id
-from reconciler.model import SALESFORCE, Action, Side, SkipReason, Value
+from reconciler.model import SALESFORCE, Action, Side, SkipReason, Value, other
 
 #: (path, reference field, field behind it) of each mapped field behind a relationship.
 Related: TypeAlias = Sequence[tuple[str, str, str]]
@@ -280,6 +280,26 @@ class Plans:
                 return
             after = shown[-1].row
             yield shown
+
+    def count_open(self, side: Side) -> int:
+        """How many pairs, and records without a pair, planning for a side has to look at."""
+        is_open = records.c.settled == false()
+        with self._database.reading() as connection:
+            open_pairs = connection.scalar(
+                select(func.count(records.c.pair.distinct())).where(
+                    is_open, records.c.pair.is_not(None)
+                )
+            )
+            alone = connection.scalar(
+                select(func.count()).where(
+                    is_open,
+                    records.c.pair.is_(None),
+                    records.c.side == other(side),
+                    records.c.deleted == false(),
+                    records.c.released == false(),
+                )
+            )
+        return (open_pairs or 0) + (alone or 0)
 
     def open_writes(self, rows: Sequence[int]) -> dict[tuple[int, Side], OpenWrite]:
         """The writes from these rows that have not been shown yet, by (source row, side)."""

@@ -1,0 +1,47 @@
+"""How far a run is: in its log, and in another terminal."""
+
+from __future__ import annotations
+
+import pytest
+from reconciler.ledger import plans
+from reconciler.mapper import Reconciler
+
+from reconciler import progress, run
+from tests.reconciler.job import OBSERVE, TO_PHONEIQ
+
+
+@pytest.fixture
+def told(seat, monkeypatch):
+    """A job of ten records whose run tells of each step."""
+    monkeypatch.setattr(progress, "_PACE", 0)
+    monkeypatch.setattr(run, "_BATCH", 4)
+    monkeypatch.setattr(plans, "CHUNK", 3)
+    for number in range(10):
+        seat.job.salesforce.create("Contact", FirstName="P", MobilePhone=f"+1415555010{number}")
+    seat.job.pipe(OBSERVE)
+    return seat
+
+
+def test_counted_lines_in_the_log(told):
+    text = told.job.pipe(TO_PHONEIQ).text
+    for part in ("4 records stored", "8 records stored", "10 records stored"):
+        assert f"salesforce-to-phoneiq: {part}" in text
+    assert "salesforce-to-phoneiq: 3 of 10 decided and sent, about 0 s left" in text
+    assert "salesforce-to-phoneiq: 10 of 10 decided and sent" in text
+
+
+def test_status_while_a_run_works(told, monkeypatch):
+    write, seen = Reconciler._write, []
+
+    def looking(self, one):
+        write(self, one)
+        seen.append((told.json("status"), told.ask("status").words))
+
+    monkeypatch.setattr(Reconciler, "_write", looking)
+    told.job.pipe(TO_PHONEIQ)
+    found, words = seen[5]
+    assert found["running"].startswith("salesforce-to-phoneiq, process ")
+    assert found["progress"] == {"phase": "decided and sent", "done": 3, "of": 10}
+    assert "decided and sent 3 of 10" in words
+    assert told.json("status")["running"] is None
+    assert told.json("status")["progress"] is None
