@@ -17,7 +17,7 @@ import msgspec
 from reconciler.errors import LedgerMismatchError, MissingStreamError, ReconcilerError
 from reconciler.ledger import Ledger
 from reconciler.ledger.runs import now
-from reconciler.mapping.fields import stream_of
+from reconciler.mapping.fields import NEEDED, NEEDED_IF_THERE, stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
 from reconciler.notifying import notify
 from reconciler.observation import Observer
@@ -45,16 +45,6 @@ _ATTENTION: Final = 0.5
 _EXTRACT_IT: Final = (
     "Add it to the tap's select and run once: meltano run --full-refresh contact-sync"
 )
-#: There only in orgs with Person Accounts, and needed there.
-_NEEDED_IF_THERE: Final = frozenset({"IsPersonAccount"})
-#: Fields without which deletions, merges and conversions would go unseen.
-_ALWAYS: Final = frozenset({"Id", "IsDeleted", "MasterRecordId", "CreatedDate"})
-_NEEDED: Final[dict[str, frozenset[str]]] = {
-    "Account": _ALWAYS,
-    "Contact": _ALWAYS,
-    "Lead": _ALWAYS | {"IsConverted", "ConvertedContactId"},
-    "contacts": frozenset({"id", "created_at", "deleted_at", "salesforce_id"}),
-}
 
 
 class Run:
@@ -173,7 +163,7 @@ class Run:
         Raises:
             SettingsError: A mapping names a field that the stream does not have.
         """
-        if stream not in _NEEDED:
+        if stream not in NEEDED:
             return
         fields = schema.get("properties", {})
         self._streams[stream] = frozenset(fields)
@@ -194,7 +184,7 @@ class Run:
         Raises:
             MissingStreamError: The record lacks a field without which syncing is not safe.
         """
-        if stream not in _NEEDED or self.is_idle:
+        if stream not in NEEDED or self.is_idle:
             return False
         if stream not in self._checked:
             self._check_record(stream, record)
@@ -245,7 +235,7 @@ class Run:
         )
 
     def _check_record(self, stream: str, record: Mapping[str, Any]) -> None:
-        needed = _NEEDED[stream] | (_NEEDED_IF_THERE & self._streams.get(stream, frozenset()))
+        needed = NEEDED[stream] | (NEEDED_IF_THERE & self._streams.get(stream, frozenset()))
         missing = sorted(needed.difference(record))
         if missing:
             raise MissingStreamError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.checking import check
 from reconciler.cli.controlling import delete, forget, pause, resume, resync
 from reconciler.cli.explaining import explain
 from reconciler.cli.listing import conflicts, history, rejects, skips
@@ -35,6 +36,7 @@ for command in (
     status,
     plan,
     approve,
+    check,
     explain,
     skips,
     conflicts,

@@ -43,7 +43,7 @@ class Operator:
     """
 
     def __init__(self, ledger_url: str) -> None:
-        self._url = ledger_url
+        self.ledger_url = ledger_url
         self._ledger: Ledger | None = None
         self.console = Console(highlight=False, soft_wrap=False)
 
@@ -56,7 +56,7 @@ class Operator:
         """
         if self._ledger is None:
             with shown_errors():
-                self._ledger = Ledger.existing(self._url)
+                self._ledger = Ledger.existing(self.ledger_url)
         return self._ledger
 
     def settings(self) -> Settings:
@@ -68,14 +68,23 @@ class Operator:
         Raises:
             click.ClickException: One of them is wrong.
         """
-        config: dict[str, Any] = dict(self.ledger.controls.get("settings") or {})
+        with shown_errors():
+            return self.settings_over(self.ledger)
+
+    def settings_over(self, ledger: Ledger | None) -> Settings:
+        """The settings of the job, where there may be no ledger yet.
+
+        Raises:
+            SettingsError: One of them is wrong.
+        """
+        held = None if ledger is None else ledger.controls.get("settings")
+        config: dict[str, Any] = dict(held or {})
         for name in JSON_SCHEMA["properties"]:
             value = os.environ.get(f"{_PREFIX}{name.upper()}")
             if value:
                 config[name] = value
-        config |= {"mode": "observe-phoneiq", "ledger_url": self._url}
-        with shown_errors():
-            return Settings.from_config(config)
+        config |= {"mode": "observe-phoneiq", "ledger_url": self.ledger_url}
+        return Settings.from_config(config)
 
     def find(self, text: str) -> list[int]:
         """The rows of the records that a Salesforce id, PhoneIQ id, number or address names.

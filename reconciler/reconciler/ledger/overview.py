@@ -314,6 +314,22 @@ class Overview:
                 found |= dict.fromkeys(connection.scalars(query.limit(limit)))
         return list(found)
 
+    def delivered(self, side: Side, object_: str) -> frozenset[str] | None:
+        """The fields that the newest record of an object came with, or None without any."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                select(observations.c.layout, observations.c.body)
+                .join(records, records.c.row == observations.c.row)
+                .where(
+                    records.c.side == side,
+                    records.c.object == object_,
+                    records.c.deleted == false(),
+                )
+                .order_by(records.c.row.desc())
+                .limit(1)
+            ).one_or_none()
+        return None if found is None else frozenset(self._layouts.fields(*found))
+
     def dossier(self, row: int) -> Dossier:
         """All that is known of the record in a row."""
         holder = records.alias("holder")

@@ -55,6 +55,17 @@ class FieldMapping(NamedTuple):
         return "text"
 
 
+#: There only in orgs with Person Accounts, and needed there.
+NEEDED_IF_THERE: Final = frozenset({"IsPersonAccount"})
+_ALWAYS: Final = frozenset({"Id", "IsDeleted", "MasterRecordId", "CreatedDate"})
+#: By stream, fields without which deletions, merges and conversions would go unseen.
+NEEDED: Final[dict[str, frozenset[str]]] = {
+    "Account": _ALWAYS,
+    "Contact": _ALWAYS,
+    "Lead": _ALWAYS | {"IsConverted", "ConvertedContactId"},
+    "contacts": frozenset({"id", "created_at", "deleted_at", "salesforce_id"}),
+}
+
 #: Phone fields; a fax number is one by form, but says nothing about who a person is.
 MATCHING_PHONES: Final = frozenset({"mobile_phone", "work_phone", "home_phone", "other_phone"})
 PHONEIQ_PHONES: Final = MATCHING_PHONES | {"fax"}

@@ -1,0 +1,222 @@
+"""`contact-sync check`: whether everything that a sync needs is there."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+import yaml
+from rich.text import Text
+
+from reconciler.cli.operator import Operator, ago
+from reconciler.errors import LedgerError, SettingsError
+from reconciler.ledger import Ledger
+from reconciler.mapping.fields import NEEDED, stream_of
+from reconciler.model import PHONEIQ, SALESFORCE, SIDES
+from reconciler.settings import Settings
+
+_TAP: Final = "tap-salesforce"
+#: How a connection is tried through Meltano; each reads something and writes nothing.
+_CONNECTIONS: Final = {
+    "PhoneIQ": ("tap-phoneiq", "--test"),
+    "Salesforce": (_TAP, "--discover"),
+}
+#: Seconds; tap-salesforce describes every object of the org.
+_PATIENCE: Final = 300
+_MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "bright_black")}
+
+
+class Finding(NamedTuple):
+    """One line.
+
+    Attributes:
+        what: What was looked at.
+        holds: Whether it is as it should be; None where it could not be looked at.
+        says: What was found; where it is wrong, with what to do.
+    """
+
+    what: str
+    holds: bool | None
+    says: str
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Do not try the connections.")
+@click.pass_obj
+def check(operator: Operator, offline: bool) -> None:
+    """Check what a sync needs: ledger, settings, fields of both sides, selection, connections.
+
+    Exits with 1 where something is wrong.
+
+    Example: contact-sync check --offline
+    """
+    wrong = 0
+    for finding in _findings(operator, offline=offline):
+        mark, style = _MARKS[finding.holds]
+        wrong += finding.holds is False
+        line = Text.assemble((f"{mark} ", style), (f"{finding.what}  ", "bold"), finding.says)
+        operator.console.print(line)
+    if wrong:
+        raise SystemExit(1)
+
+
+def _findings(operator: Operator, *, offline: bool) -> Iterator[Finding]:
+    ledger: Ledger | None = None
+    try:
+        ledger = Ledger.existing(operator.ledger_url)
+    except LedgerError as error:
+        yield Finding("ledger", False, str(error))
+    try:
+        if ledger is not None:
+            yield from _of_ledger(ledger)
+        settings = operator.settings_over(ledger)
+        yield Finding("settings", True, f"{len(settings.objects)} objects: "
+                      f"{', '.join(settings.objects)}; {settings.sync_direction}")  # fmt: skip
+        if ledger is not None:
+            yield from _of_fields(ledger, settings)
+        yield _of_selection(settings)
+    except SettingsError as error:
+        yield Finding(
+            "settings",
+            False,
+            f"{error}. Correct it in meltano.yml, plugin reconciler, or in the environment",
+        )
+    finally:
+        if ledger is not None:
+            ledger.close()
+    for side, (plugin, option) in _CONNECTIONS.items():
+        yield Finding(side, None, "not tried") if offline else _connect(side, plugin, option)
+
+
+def _of_ledger(ledger: Ledger) -> Iterator[Finding]:
+    yield Finding("ledger", True, f"{ledger.id[:8]}, {ledger.runs.latest():,} runs")
+    holder = ledger.holder()
+    yield Finding("lease", True, f"held by {holder}" if holder else "free")
+    read_at = ledger.overview.read_at()
+    for side in SIDES:
+        if side in read_at:
+            yield Finding(f"{side} read", True, ago(read_at[side]))
+        else:
+            yield Finding(f"{side} read", False, "never completely yet: meltano run contact-sync")
+
+
+def _of_fields(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
+    """Whether both sides have the mapped fields, and the taps deliver them."""
+    for side in SIDES:
+        schemas = ledger.observations.schemas(side)
+        streams = {name: "contacts" if side == PHONEIQ else stream_of(name)
+                   for name in settings.objects}  # fmt: skip
+        for stream in dict.fromkeys(streams.values()):
+            what = f"{side} {stream}"
+            if stream not in schemas:
+                yield Finding(
+                    what,
+                    False,
+                    f"not extracted yet: add {stream}.* to the select of {_TAP} and type: meltano "
+                    "run contact-sync"
+                    if side == SALESFORCE
+                    else "not extracted yet: meltano run contact-sync",
+                )
+                continue
+            names = [name for name, where in streams.items() if where == stream]
+            fields = schemas[stream]["properties"]
+            try:
+                for name in names:
+                    settings.check_fields(side, name, fields)
+            except SettingsError as error:
+                yield Finding(what, False, str(error))
+                continue
+            absent = _undelivered(ledger, settings, side, stream, names)
+            if absent:
+                yield Finding(
+                    what,
+                    False,
+                    f"{', '.join(absent)}: mapped, but not delivered. Add it to the tap's select, "
+                    "then type: meltano run --full-refresh contact-sync",
+                )
+            else:
+                yield Finding(what, True, f"has all mapped fields, {len(fields)} in all")
+
+
+def _undelivered(
+    ledger: Ledger, settings: Settings, side: Any, stream: str, names: list[Any]
+) -> list[str]:
+    """The mapped fields that the newest record of a stream came without."""
+    absent: set[str] = set()
+    for name in names:
+        delivered = ledger.overview.delivered(side, "Contact" if side == PHONEIQ else name)
+        if delivered is None:
+            continue
+        for row in settings.mappings[name]:
+            field = row.phoneiq
+            if side == SALESFORCE:
+                field = row.related[0] if row.related else row.salesforce
+            if field not in delivered:
+                absent.add(f"{stream}.{field}")
+    return sorted(absent)
+
+
+def _of_selection(settings: Settings) -> Finding:
+    """Whether the project's meltano.yml selects what the settings need of Salesforce."""
+    what = "selection"
+    path = Path(os.environ.get("MELTANO_PROJECT_ROOT", ".")) / "meltano.yml"
+    if not path.is_file():
+        return Finding(what, None, f"no meltano.yml in {path.parent}; start this in the project")
+    try:
+        project = yaml.safe_load(path.read_text())
+        taps = project["plugins"]["extractors"]
+        patterns = next(tap["select"] for tap in taps if tap["name"] == _TAP)
+    except (yaml.YAMLError, KeyError, TypeError, StopIteration, OSError):
+        return Finding(what, None, f"{path} has no `select` of {_TAP}")
+    wanted: set[str] = set()
+    for name in settings.objects:
+        stream = stream_of(name)
+        wanted |= {f"{stream}.{field}" for field in (*NEEDED[stream], "SystemModstamp")}
+        for row in settings.mappings[name]:
+            wanted.add(f"{stream}.{row.related[0] if row.related else row.salesforce}")
+            if row.related:
+                wanted |= {f"Account.{field}" for field in (*NEEDED["Account"], row.related[1])}
+        if settings.salesforce_external_id_field:
+            wanted.add(f"{stream}.{settings.salesforce_external_id_field}")
+    missing = sorted(field for field in wanted if not _is_selected(field, patterns))
+    if missing:
+        return Finding(what, False, f"add to the select of {_TAP} in {path}: {', '.join(missing)}")
+    return Finding(what, True, f"{len(wanted)} fields of Salesforce in {path}")
+
+
+def _is_selected(field: str, patterns: list[str]) -> bool:
+    """Whether Meltano's select patterns take a field in; `!` takes out whatever takes in."""
+    matching = [one for one in patterns if fnmatch.fnmatchcase(field, one.removeprefix("!"))]
+    return bool(matching) and not any(one.startswith("!") for one in matching)
+
+
+def _connect(side: str, plugin: str, option: str) -> Finding:
+    """Try a connection through Meltano, with the settings that the job uses."""
+    meltano = shutil.which("meltano")
+    if meltano is None:
+        return Finding(side, None, "not tried: meltano is not on the PATH")
+    try:
+        result = subprocess.run(  # noqa: S603
+            [meltano, "invoke", plugin, option],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(side, False, f"no answer within {_PATIENCE} s; try it: meltano invoke "
+                       f"{plugin} {option}")  # fmt: skip
+    if result.returncode == 0:
+        return Finding(side, True, f"answers {plugin}")
+    # What the plugin says may hold secrets, so it is not repeated.
+    return Finding(
+        side,
+        False,
+        f"{plugin} exits with {result.returncode}; what it says: meltano invoke {plugin} {option}",
+    )
