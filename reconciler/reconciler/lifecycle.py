@@ -141,6 +141,8 @@ def state_of(facts: Facts) -> State:
     if facts.unseen:
         sides = " and ".join(facts.unseen)
         return State("initial", f"{sides} not read completely yet; nothing is written", _RUN)
+    if facts.active_since is None and not facts.open_writes:
+        return State("initial", "the first pass is to be confirmed by the next run", _RUN)
     if facts.active_since is None:
         return State(
             "initial",

@@ -18,15 +18,16 @@ from reconciler.cli.showing import status
 @click.option(
     "--ledger-url",
     envvar="RECONCILER_LEDGER_URL",
-    required=True,
     show_envvar=True,
     help="SQLAlchemy URL of the ledger: sqlite:///PATH.",
 )
 @click.pass_context
-def main(context: click.Context, ledger_url: str) -> None:
+def main(context: click.Context, ledger_url: str | None) -> None:
     """See and steer what the contact sync does.
 
     Through Meltano: meltano invoke reconciler:status
+
+    Completion: eval "$(_CONTACT_SYNC_COMPLETE=bash_source contact-sync)"
     """
     context.obj = Operator(ledger_url)
     context.call_on_close(context.obj.close)

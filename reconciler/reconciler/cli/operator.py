@@ -39,13 +39,29 @@ class Operator:
     """The ledger that a command is about, opened when it is first needed.
 
     Args:
-        ledger_url: SQLAlchemy URL of the ledger.
+        ledger_url: SQLAlchemy URL of the ledger, or None where nobody has named it.
     """
 
-    def __init__(self, ledger_url: str) -> None:
-        self.ledger_url = ledger_url
+    def __init__(self, ledger_url: str | None) -> None:
+        self._ledger_url = ledger_url
         self._ledger: Ledger | None = None
         self.console = Console(highlight=False, soft_wrap=False)
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is.
+
+        Raises:
+            click.ClickException: Nobody has named it, or it cannot be there.
+        """
+        if self._ledger_url is None:
+            raise click.UsageError(
+                "which ledger? Name it with --ledger-url or RECONCILER_LEDGER_URL, or type it "
+                "through Meltano, which knows it: meltano invoke reconciler:status"
+            )
+        with shown_errors():
+            config = {"mode": "observe-phoneiq", "ledger_url": self._ledger_url}
+            return Settings.from_config(config).ledger_url
 
     @property
     def ledger(self) -> Ledger:

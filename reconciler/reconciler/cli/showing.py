@@ -56,12 +56,17 @@ def _facts(ledger: Ledger, recent: list[Run]) -> dict[str, Any]:
     read_at = ledger.overview.read_at()
     holder = ledger.holder()
     approved = ledger.controls.get("approved")
+    objects = (ledger.controls.get("settings") or {}).get("objects", ())
+    # Accounts that are there only to name their Contacts' company are not left out.
+    named_only = (
+        {"Account", "PersonAccount"} if {"Account", "PersonAccount"}.isdisjoint(objects) else ()
+    )
     return {
         "running": holder,
         "progress": ledger.controls.get("progress") if holder else None,
         "approved_plan": approved["plan"] if approved else None,
         "pairs": ledger.overview.pairs_by_object(),
-        "skips": {side: ledger.plans.count_skips(side) for side in SIDES},
+        "skips": {side: ledger.plans.count_skips(side, sorted(named_only)) for side in SIDES},
         "conflicts": ledger.overview.conflicts_since(recent[-1].run) if recent else 0,
         "open_writes": ledger.overview.open_writes(),
         "unconfirmed_writes": ledger.overview.open_writes(2),
