@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, TO_SALESFORCE
 
@@ -84,7 +84,7 @@ class Job:
     @staticmethod
     def _selected() -> set[str]:
         """What the project's own meltano.yml selects."""
-        extractors = yaml.safe_load(PROJECT.read_text())["plugins"]["extractors"]
+        extractors = YAML(typ="safe").load(PROJECT)["plugins"]["extractors"]
         (tap,) = [one for one in extractors if one["name"] == "tap-salesforce"]
         return set(tap["select"])
 
