@@ -25,7 +25,7 @@ from reconciler.model import PHONEIQ, SALESFORCE, Observation
 from reconciler.settings import Settings
 
 BATCH = 20_000
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 REPEATS = 7
 
 

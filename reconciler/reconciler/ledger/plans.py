@@ -580,10 +580,15 @@ class Plans:
             )
             if duplicates:
                 counts["duplicate_phone"] = duplicates
+            # From the few fields that are left out, not from all records of the side.
+            side_of_source = (
+                select(records.c.side)
+                .where(records.c.row == field_skips.c.source_row)
+                .scalar_subquery()
+            )
             for reason, number in connection.execute(
                 select(field_skips.c.reason, func.count())
-                .join(records, records.c.row == field_skips.c.source_row)
-                .where(records.c.side == side)
+                .where(side_of_source == side)
                 .group_by(field_skips.c.reason)
             ):
                 counts[reason] = counts.get(reason, 0) + number

@@ -139,7 +139,13 @@ Index(
     records.c.reference,
     sqlite_where=records.c.reference.is_not(None),
 )
-Index("records_skip", records.c.side, records.c.skip, sqlite_where=records.c.skip.is_not(None))
+Index(
+    "records_skip",
+    records.c.side,
+    records.c.skip,
+    records.c.object,
+    sqlite_where=records.c.skip.is_not(None),
+)
 Index(
     "records_made",
     records.c.side,
@@ -157,6 +163,12 @@ Index("records_released", records.c.side, sqlite_where=records.c.released == tru
 Index(
     "records_duplicate_of",
     records.c.duplicate_of,
+    sqlite_where=records.c.duplicate_of.is_not(None),
+)
+Index(
+    "records_duplicates",
+    records.c.side,
+    records.c.skip,
     sqlite_where=records.c.duplicate_of.is_not(None),
 )
 Index(
