@@ -64,10 +64,11 @@ def people(pipes: Pipes, number: int) -> list[dict[str, Any]]:
 
 
 def writes(pipes: Pipes, since: int = 0) -> list[dict[str, Any]]:
+    """The writes that PhoneIQ took."""
     return [
         operation
         for entry in pipes.box.admin.requests(side="phoneiq", method="POST", since=since)
-        if entry["path"].endswith("/contacts/batch")
+        if entry["path"].endswith("/contacts/batch") and entry["status"] < 300
         for operation in json.loads(entry["body"])["operations"]
     ]
 

@@ -8,6 +8,7 @@ from reconciler.cli.checking import check
 from reconciler.cli.controlling import delete, forget, pause, resume, resync
 from reconciler.cli.explaining import explain
 from reconciler.cli.listing import conflicts, history, rejects, skips
+from reconciler.cli.moving import export, import_
 from reconciler.cli.operator import Operator
 from reconciler.cli.planning import approve, plan
 from reconciler.cli.showing import status
@@ -48,5 +49,7 @@ for command in (
     resync,
     forget,
     delete,
+    export,
+    import_,
 ):
     main.add_command(command)

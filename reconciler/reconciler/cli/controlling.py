@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 
 import click
 
 from reconciler.cli.listing import reject_files
-from reconciler.cli.operator import Operator, shown_errors
+from reconciler.cli.operator import Operator, holder, shown_errors
 from reconciler.ledger.runs import now
 
 
@@ -83,7 +81,7 @@ def forget(operator: Operator, who: str, yes: bool) -> None:
     ids = ", ".join(f"{side} {id_}" for _, side, id_ in person)
     if not yes:
         click.confirm(f"Forget {ids} and what belongs to them for good?", abort=True)
-    with shown_errors(), operator.ledger.lease(_holder("forget")):
+    with shown_errors(), operator.ledger.lease(holder("forget")):
         operator.ledger.removals.forget(person)
     click.echo(f"forgotten: {ids}")
     for path in _mentioning([id_ for _, _, id_ in person]):
@@ -123,7 +121,7 @@ def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bo
     pairs = sum(ledger.overview.pairs_by_object().values())
     if not yes:
         click.confirm(f"Forget {pairs:,} pairs? The records stay on both sides.", abort=True)
-    with shown_errors(), ledger.lease(_holder("delete")):
+    with shown_errors(), ledger.lease(holder("delete")):
         ledger.removals.forget_pairs()
         ledger.approvals.clear()
         ledger.controls.set(
@@ -149,13 +147,9 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
         click.confirm(
             f"Delete {made:,} contacts in PhoneIQ that the sync created{back}?", abort=True
         )
-    with shown_errors(), ledger.lease(_holder("delete --revert")):
+    with shown_errors(), ledger.lease(holder("delete --revert")):
         ledger.approvals.clear()
         ledger.controls.set(
             {"revert": "restore" if restore else "delete", "paused_at": None, "approved": None}
         )
     click.echo("the next runs revert it: meltano run contact-sync")
-
-
-def _holder(command: str) -> str:
-    return f"contact-sync {command}, process {os.getpid()} on {socket.gethostname()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -125,6 +126,11 @@ class Operator:
         """Close the ledger."""
         if self._ledger is not None:
             self._ledger.close()
+
+
+def holder(command: str) -> str:
+    """Who holds the ledger's lease, for people to read."""
+    return f"contact-sync {command}, process {os.getpid()} on {socket.gethostname()}"
 
 
 @contextmanager

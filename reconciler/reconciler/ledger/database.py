@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -37,6 +37,10 @@ class Database:
             with self._writer.begin() as connection:
                 meta.create(connection, checkfirst=True)
                 self.id = _identify(connection)
+                #: What hashes of forgotten records are made with; it moves along with them.
+                self.salt = (
+                    connection.scalar(select(meta.c.value).where(meta.c.key == "salt")) or self.id
+                )
                 metadata.create_all(connection)
         except DatabaseError as error:
             raise LedgerError(f"the ledger cannot be opened: {error.orig}") from None
@@ -58,6 +62,13 @@ class Database:
         finally:
             target.close()
             source.close()
+
+    def keep_salt(self, salt: str) -> None:
+        """Go on with another ledger's salt."""
+        with self.transaction() as connection:
+            connection.execute(delete(meta).where(meta.c.key == "salt"))
+            connection.execute(insert(meta).values(key="salt", value=salt))
+        self.salt = salt
 
     def shred(self) -> None:
         """Write the file anew without what was deleted, and empty the log beside it.

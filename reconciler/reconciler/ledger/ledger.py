@@ -7,9 +7,10 @@ comes in chunks, so that memory stays flat whatever the number of contacts.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import make_url
 
@@ -18,6 +19,7 @@ from reconciler.ledger.approvals import Approvals
 from reconciler.ledger.controls import Controls
 from reconciler.ledger.database import Database
 from reconciler.ledger.lease import holder
+from reconciler.ledger.moving import Moving
 from reconciler.ledger.observations import Layouts, Observations
 from reconciler.ledger.overview import Overview
 from reconciler.ledger.pairs import Pairs
@@ -42,6 +44,7 @@ class Ledger:
         plans: What is open, and what was written.
         overview: Answers for people.
         removals: What the operator takes out.
+        moving: What another ledger would need to go on.
 
     Raises:
         LedgerError: It cannot be opened, or a newer version made it.
@@ -59,6 +62,7 @@ class Ledger:
         self.plans = Plans(self._database, layouts)
         self.overview = Overview(self._database, layouts)
         self.removals = Removals(self._database, layouts)
+        self.moving = Moving(self._database, layouts)
 
     @classmethod
     def existing(cls, url: str) -> Ledger:
@@ -92,6 +96,15 @@ class Ledger:
     def lease(self, holder: str) -> AbstractContextManager[None]:
         """Hold the ledger for one run; see `Database.lease`."""
         return self._database.lease(holder)
+
+    def take_in(
+        self, salt: str, settings: Any, lines: Iterable[Mapping[str, Any]], run: int
+    ) -> tuple[int, int]:
+        """Go on where another ledger was left; see `Moving.into`."""
+        taken = self.moving.into(lines, run)
+        self._database.keep_salt(salt)
+        self.controls.set({"settings": settings})
+        return taken
 
     def holder(self) -> str | None:
         """Who works on the ledger now, or None."""

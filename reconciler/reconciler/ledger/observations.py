@@ -185,7 +185,7 @@ class Observations:
         named = [(item.side, item.id)]
         if item.reference:
             named.append((other(item.side), item.reference))
-        return any(forgotten_hash(self._database.id, *one) in self._forgotten for one in named)
+        return any(forgotten_hash(self._database.salt, *one) in self._forgotten for one in named)
 
     def _known(self, connection: Connection, side: Side, ids: list[str]) -> dict[str, _Known]:
         statement = (

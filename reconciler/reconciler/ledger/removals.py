@@ -203,7 +203,7 @@ class Removals:
             person: Row, side and id of each record.
         """
         rows = [row for row, _, _ in person]
-        hashes = [forgotten_hash(self._database.id, side, id_) for _, side, id_ in person]
+        hashes = [forgotten_hash(self._database.salt, side, id_) for _, side, id_ in person]
         with self._database.transaction() as connection:
             numbers = select(pairs.c.pair).where(
                 or_(pairs.c.salesforce_row.in_(rows), pairs.c.phoneiq_row.in_(rows))

@@ -25,9 +25,9 @@ def to_json(value: Any) -> str:
     return _encode(value).decode()
 
 
-def forgotten_hash(ledger_id: str, side: str, identifier: str) -> str:
+def forgotten_hash(salt: str, side: str, identifier: str) -> str:
     """What is left of a record whose data was removed on request."""
-    return hashlib.sha256(f"{ledger_id}:{side}:{identifier}".encode()).hexdigest()
+    return hashlib.sha256(f"{salt}:{side}:{identifier}".encode()).hexdigest()
 
 
 def parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -1,0 +1,200 @@
+"""Moving a sync to another ledger: what no tap could tell it.
+
+That is who is who, on which values both last agreed, what the sync created and overwrote, who is
+not to be created again, and who was forgotten. Everything else is read again by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.database import Database
+from reconciler.ledger.observations import Layouts
+from reconciler.ledger.rows import CHUNK, from_json, to_json
+from reconciler.ledger.tables import (
+    forgotten,
+    layouts,
+    observations,
+    originals,
+    pairs,
+    phone_numbers,
+    records,
+)
+
+#: The form of the lines; grows with each change of it.
+FORM: Final = 1
+#: Columns of a record that mean something in its own ledger only.
+_OWN: Final = frozenset({"row", "pair", "duplicate_of", "settled", "creating"})
+
+
+class Moving:
+    """Writes a ledger's knowledge out, and takes another's in.
+
+    Args:
+        database: The open ledger database.
+        known: The ledger's layouts.
+    """
+
+    def __init__(self, database: Database, known: Layouts) -> None:
+        self._database = database
+        self._layouts = known
+
+    def out(self) -> Iterator[dict[str, Any]]:
+        """What there is to move, one line after the other, the first of which names the ledger."""
+        yield {"contact_sync": FORM, "ledger": self._database.id, "salt": self._database.salt}
+        with self._database.reading() as connection:
+            hashes = list(connection.scalars(select(forgotten.c.hash)))
+        yield from ({"forgotten": one} for one in hashes)
+        after = 0
+        while chunk := self._pairs(after):
+            after = chunk[-1].pair
+            rows = [row for pair in chunk for row in (pair.salesforce_row, pair.phoneiq_row)]
+            shown = self._records(records.c.row.in_(rows))
+            for pair in chunk:
+                yield {
+                    "pair": {
+                        "why": pair.why,
+                        "baseline": from_json(pair.baseline) if pair.baseline else None,
+                        "salesforce": shown[pair.salesforce_row],
+                        "phoneiq": shown[pair.phoneiq_row],
+                    }
+                }
+        for record in self._records(records.c.released == true()).values():
+            yield {"released": record}
+
+    def _pairs(self, after: int) -> list[Any]:
+        with self._database.reading() as connection:
+            return list(
+                connection.execute(
+                    select(pairs).where(pairs.c.pair > after).order_by(pairs.c.pair).limit(CHUNK)
+                )
+            )
+
+    def _records(self, which: ColumnElement[bool]) -> dict[int, dict[str, Any]]:
+        with self._database.reading() as connection:
+            found = {
+                row.row: {
+                    "record": {
+                        column.name: getattr(row, column.name)
+                        for column in records.columns
+                        if column.name not in _OWN
+                    },
+                    "fields": self._layouts.fields(row.layout, row.body),
+                    "numbers": from_json(row.numbers),
+                    "matches": [],
+                    "originals": from_json(row.before) if row.before else None,
+                }
+                for row in connection.execute(
+                    select(
+                        records,
+                        observations.c.layout,
+                        observations.c.body,
+                        observations.c.numbers,
+                        originals.c.fields.label("before"),
+                    )
+                    .join(observations, observations.c.row == records.c.row)
+                    .outerjoin(originals, originals.c.row == records.c.row)
+                    .where(which)
+                    .order_by(records.c.row)
+                )
+            }
+            for row, number in connection.execute(
+                select(phone_numbers.c.row, phone_numbers.c.number)
+                .join(records, records.c.row == phone_numbers.c.row)
+                .where(which)
+            ):
+                found[row]["matches"].append(number)
+        return found
+
+    def into(self, lines: Iterable[Mapping[str, Any]], run: int) -> tuple[int, int]:
+        """Take lines of `out` in, all or none.
+
+        Args:
+            lines: Those after the first one.
+            run: The run that they are recorded as.
+
+        Returns:
+            Pairs, and records without a pair.
+
+        Raises:
+            LedgerError: The ledger holds records already.
+            KeyError, TypeError, ValueError: A line is not of the form that `out` writes.
+        """
+        made = alone = 0
+        with self._database.transaction() as connection:
+            if connection.scalar(select(func.count()).select_from(records)):
+                raise LedgerError(
+                    "this ledger holds records already; import into a new one: name a file that "
+                    "is not there yet with --ledger-url"
+                )
+            row = 0
+            for line in lines:
+                if "forgotten" in line:
+                    connection.execute(insert(forgotten).values(hash=str(line["forgotten"])))
+                elif "released" in line:
+                    alone += 1
+                    row += 1
+                    self._insert(connection, row, line["released"], run, pair=None)
+                else:
+                    pair = line["pair"]
+                    made += 1
+                    for side in ("salesforce", "phoneiq"):
+                        row += 1
+                        self._insert(connection, row, pair[side], run, pair=made)
+                    connection.execute(
+                        insert(pairs).values(
+                            pair=made,
+                            salesforce_row=row - 1,
+                            phoneiq_row=row,
+                            baseline=None
+                            if pair["baseline"] is None
+                            else to_json(pair["baseline"]),
+                            why=pair["why"],
+                            run=run,
+                        )
+                    )
+        return made, alone
+
+    def _insert(
+        self,
+        connection: Connection,
+        row: int,
+        given: Mapping[str, Any],
+        run: int,
+        *,
+        pair: int | None,
+    ) -> None:
+        values = {
+            column.name: given["record"][column.name]
+            for column in records.columns
+            if column.name not in _OWN
+        }
+        connection.execute(
+            insert(records).values(
+                **values, row=row, pair=pair, settled=bool(values["released"]), creating=False
+            )
+        )
+        fields = to_json(list(given["fields"]))
+        layout = connection.scalar(select(layouts.c.layout).where(layouts.c.fields == fields))
+        if layout is None:
+            result = connection.execute(insert(layouts).values(fields=fields))
+            (layout,) = result.inserted_primary_key or (0,)
+        connection.execute(
+            insert(observations).values(
+                row=row,
+                layout=layout,
+                body=to_json(list(given["fields"].values())),
+                numbers=to_json(given["numbers"]),
+                run=run,
+            )
+        )
+        for number in given["matches"]:
+            connection.execute(insert(phone_numbers).values(number=number, row=row, stale=False))
+        if given["originals"] is not None:
+            connection.execute(
+                insert(originals).values(row=row, fields=to_json(given["originals"]))
+            )
