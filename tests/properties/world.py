@@ -273,11 +273,18 @@ class World:
         self.job.salesforce.merge(winner, loser)
 
     def convert(self, lead: str) -> None:
-        person, contact = self.owner[lead], self.job.salesforce.convert(lead)
+        person, before = self.owner[lead], self.read("salesforce", lead)
+        contact = self.job.salesforce.convert(lead)
         self._own(person, "salesforce", contact)
         person.loose |= "Contact" not in self.settings["objects"]
         # Converted before both sides were seen to agree: nothing says who typed what since.
         person.loose |= not all(one.agreed for one in person.fields.values())
+        for phoneiq in self.live(person, "phoneiq"):
+            for name, value in self.read("phoneiq", phoneiq).items():
+                if before[name] is None and person.fields[name].typed:
+                    # What is blank on the new record may be filled, it does not clear.
+                    one = Field(typed={"salesforce": [None], "phoneiq": [value]}, when={-1, -2})
+                    person.fields[name] = one
 
     def _mix(self, *people: Person) -> None:
         for person in people:

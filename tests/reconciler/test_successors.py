@@ -59,3 +59,13 @@ def test_an_edit_in_phoneiq_while_the_lead_is_converted_reaches_the_contact(job)
     job.settle()
     assert job.salesforce.get(converted)["Title"] == "Analyst"
     assert job.salesforce.refused == []
+
+
+def test_the_company_fallback_of_a_converted_lead_does_not_reach_phoneiq(start):
+    job = start(default_object="Lead")
+    contact = job.phoneiq.create(first_name="Ada", mobile_phone="+14155550132", company="Acme")
+    job.settle()
+    job.salesforce.convert(job.record_of(contact)["Id"])
+    job.settle()
+    assert [row["attributes"] for row in job.salesforce.live()] == ["Contact"]
+    assert job.phoneiq.get(contact)["company"] == "Acme"
