@@ -30,7 +30,7 @@ demo: setup ## run the job on CONTACTS contacts a side and show what it did
 
 test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narrows it)
 	@echo "== pytest"
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
 lint: setup ## ruff and mypy
 	@echo "== ruff check"

@@ -152,10 +152,7 @@ class Reconciler(InlineMapper):
             mapper = cls(config=given.config, parse_env_config=given.parse_env)
             with Run(mapper.settings) as mapper.run:
                 mapper.listen(file_input)
-        except ConfigValidationError:
-            _drain(file_input)
-            raise
-        except ReconcilerError as error:
+        except (ConfigValidationError, ReconcilerError) as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             _drain(file_input)
             sys.exit(1)
