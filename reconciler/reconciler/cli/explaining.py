@@ -7,10 +7,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_json, field_name, named, shown, table
+from reconciler.cli.operator import Operator, ago, as_json, named, shown, table
 from reconciler.ledger.overview import Dossier, PairDossier, Sent
 from reconciler.lifecycle import REMEDIES
 from reconciler.mapping.exchange import Exchange
+from reconciler.mapping.phones import INVALID
 from reconciler.merging import UNSET
 from reconciler.model import PHONEIQ, SALESFORCE, Side, other
 from reconciler.settings import Settings
@@ -77,7 +78,10 @@ def _answer(
 
 
 def _known(value: Any) -> Any:
-    return None if value is UNSET else value
+    """A canonical value as people know it."""
+    if value is UNSET:
+        return None
+    return value.removeprefix(INVALID) if isinstance(value, str) else value
 
 
 def _record(one: Dossier) -> dict[str, Any]:
@@ -180,28 +184,30 @@ def _show(operator: Operator, answer: dict[str, Any]) -> None:
         console.print(f"pair {pair['pair']}, made by run {pair['run']}: {found}")
     console.print()
     rows = answer["fields"]
-    agreed = [row["baseline"] in {row.get(SALESFORCE), row.get(PHONEIQ)} for row in rows]
-    names = ["field", SALESFORCE, PHONEIQ]
-    if pair is not None and any(
-        row.get(SALESFORCE) != row.get(PHONEIQ) or not one
-        for row, one in zip(rows, agreed, strict=True)
-    ):
-        names.append("last agreed")
-    listed = table(*names, "last written")
+    names = ["field", SALESFORCE, PHONEIQ, "last agreed", "last written"]
+    if pair is None or all(_stands(row) for row in rows):
+        names.remove("last agreed")
+    listed = table(*names)
     for row in rows:
+        same = len(answer["records"]) == 2 and row[SALESFORCE] == row[PHONEIQ]
         cells: list[Any] = [
-            field_name(row["field"]),
+            operator.field(row["field"]),
             shown(row.get(SALESFORCE)),
-            shown(row.get(PHONEIQ)),
+            "=" if same and row[PHONEIQ] is not None else shown(row.get(PHONEIQ)),
         ]
         if "last agreed" in names:
-            cells.append(shown(row["baseline"]))
+            cells.append("" if _stands(row) else shown(row["baseline"]))
         listed.add_row(*cells, _written(row["last"]))
     console.print(listed)
     if answer["notes"]:
         console.print()
     for note in answer["notes"]:
         console.print(Text(f"• {note}"))
+
+
+def _stands(row: dict[str, Any]) -> bool:
+    """Whether both sides still show what they last agreed on."""
+    return bool(row["baseline"] == row.get(SALESFORCE) == row.get(PHONEIQ))
 
 
 def _written(last: dict[str, Any] | None) -> str:

@@ -12,7 +12,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_csv, as_json, field_name, named, shown, table
+from reconciler.cli.operator import Operator, ago, as_csv, as_json, named, shown, table
 from reconciler.ledger.runs import Run
 from reconciler.lifecycle import REMEDIES
 from reconciler.model import SIDES, SkipReason, Winner
@@ -51,7 +51,7 @@ def _for_people(operator: Operator, rows: Sequence[Any], limit: int | None, comm
     if not rows:
         operator.console.print("none")
     if len(rows) > limit:
-        operator.console.print(f"the first {limit:,}; for more: {command} --limit {limit * 10}")
+        operator.console.print(f"{limit:,} shown; for more: {command} --limit {limit * 10}")
     return rows[:limit]
 
 
@@ -171,7 +171,7 @@ def conflicts(
         listed.add_row(
             f"{row.run}\n{ago(row.at)}",
             f"{row.salesforce_id}\n{row.phoneiq_id}",
-            field_name(row.field),
+            operator.field(row.field),
             shown(row.salesforce),
             shown(row.phoneiq),
             row.resolution,
@@ -218,7 +218,11 @@ def rejects(
             )
         )
         operator.console.print(
-            Padding(Text.assemble((row["code"], "red"), f"{fields}: {row['message']}"), (0, 4))
+            Padding(
+                Text.assemble((row["code"], "red"), f"{fields}: {row['message']}"),
+                (0, 4),
+                expand=False,
+            )
         )
     if rows:
         operator.console.print(

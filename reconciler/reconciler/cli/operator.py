@@ -29,9 +29,23 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "RECONCILER_"
 
+#: Columns of a screen on which both names of a field fit a line.
+_WIDE: Final = 120
 #: Columns of ids and words that are read, copied and searched for as a whole.
 _WHOLE: Final = frozenset(
-    {"run", "pipe", "started", "ended", "read", "skipped", "reason", "record", "pair", "resolution"}
+    {
+        "run",
+        "pipe",
+        "started",
+        "ended",
+        "read",
+        "skipped",
+        "reason",
+        "record",
+        "pair",
+        "resolution",
+        "field",
+    }
 )
 _NUMBERS: Final = frozenset({"read", "skipped"})
 
@@ -122,6 +136,12 @@ class Operator:
             )
         return rows
 
+    def field(self, key: str) -> str:
+        """A mapping on the screen: the PhoneIQ field, the same for all objects, and its twin."""
+        salesforce, _, phoneiq = key.partition(">")
+        gap = " " if self.console.width >= _WIDE else "\n"
+        return f"{phoneiq}{gap}({salesforce})" if phoneiq else key
+
     def close(self) -> None:
         """Close the ledger."""
         if self._ledger is not None:
@@ -175,12 +195,6 @@ def named(side: Side, object_: str, identifier: str | None) -> str:
     """A record on the screen."""
     name = object_ if side == SALESFORCE else "contact"
     return f"{side} {name} {identifier}" if identifier else f"{side}, a new {name}"
-
-
-def field_name(key: str) -> str:
-    """A mapping on the screen, by its PhoneIQ field, which is the same for all objects."""
-    salesforce, _, phoneiq = key.partition(">")
-    return f"{phoneiq} ({salesforce})" if phoneiq else key
 
 
 def table(*names: str) -> Table:

@@ -77,9 +77,9 @@ def _facts(ledger: Ledger, recent: list[Run]) -> dict[str, Any]:
 def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[Run]) -> None:
     console = operator.console
     console.print(Text("● ", _STYLES[state.colour]) + Text(f"{state.name}", _STYLES[state.colour]))
-    console.print(Padding(Text(state.why), (0, 2)))
+    console.print(Padding(Text(state.why), (0, 2), expand=False))
     if state.next:
-        console.print(Padding(Text(f"next: {state.next}"), (0, 2)))
+        console.print(Padding(Text(f"next: {state.next}"), (0, 2), expand=False))
     console.print()
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bright_black")
