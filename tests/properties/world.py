@@ -235,12 +235,11 @@ class World:
             mine = is_number(value) and value[5:8] == str(200 + person.number)
             if is_number(value) and not mine:
                 self._mix(person, self.people[int(value[5:8]) - 200])
-            elif (
-                not person.fields[name].agreed
-                and len({side for one in person.fields.values() for side in one.typed}) == 2
-            ):
-                # Made by people on both sides, and not yet seen to be one person.
-                person.loose = True
+            elif not person.fields[name].agreed:
+                # Without a reference only the number says whose record it is that was made.
+                made_by_hand = person.twin_made is not None
+                known = self.settings["salesforce_external_id_field"] and not made_by_hand
+                person.loose |= not known and (side == "salesforce" or made_by_hand)
         person.fields[name].type(side, plain(name, value), self.pipes)
         person.edited_after = bool(person.gone)
         if side == "salesforce":
