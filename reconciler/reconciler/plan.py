@@ -381,7 +381,8 @@ class Planner:
             raise DeleteGuardError(
                 f"the plan deletes {deletions:,} of {total:,} pairs, more than "
                 f"max_delete_percent allows ({self._settings.max_delete_percent:g}%); nothing was "
-                "written. If that is what you want, raise max_delete_percent for one run"
+                "written. If that is what you want: RECONCILER_MAX_DELETE_PERCENT=100 meltano run "
+                "contact-sync"
             )
 
     def _plan_deletion(

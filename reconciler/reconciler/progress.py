@@ -23,7 +23,7 @@ class Progress:
 
     Args:
         pipe: The run's pipe.
-        note: Keeps phase, done and of where other commands find it.
+        note: Keeps the arguments of `said` where other commands find them.
     """
 
     def __init__(self, pipe: str, note: Callable[[Mapping[str, Any]], None]) -> None:
@@ -63,11 +63,10 @@ class Progress:
         if moment - self._told < _PACE:
             return
         self._told = moment
-        self._note({"phase": phase, "done": done, "of": of})
+        left = _left(moment - self._began, done, of)
+        self._note({"phase": phase, "done": done, "of": of, "seconds_left": left})
         if self._bar is None:
-            left = _left(moment - self._began, done, of)
-            whole = f" of {of:,}" if of else ""
-            logger.info("%s: %s%s %s%s", self._pipe, f"{done:,}", whole, phase, left)
+            logger.info("%s: %s", self._pipe, said(phase, done, of, left))
 
     def close(self) -> None:
         """Take the bar away."""
@@ -75,9 +74,18 @@ class Progress:
             self._bar.stop()
 
 
-def _left(seconds: float, done: int, of: int | None) -> str:
-    """An estimate, in words."""
+def said(phase: str, done: int, of: int | None, seconds_left: int | None) -> str:
+    """How far a run is, in words."""
+    whole = f"{done:,} of {of:,} {phase}" if of else f"{done:,} {phase}"
+    if seconds_left is None:
+        return whole
+    if seconds_left >= 90:
+        return f"{whole}, about {seconds_left / 60:.0f} min left"
+    return f"{whole}, about {seconds_left} s left"
+
+
+def _left(seconds: float, done: int, of: int | None) -> int | None:
+    """An estimate, or None where there is nothing to go by."""
     if not of or not done or done >= of:
-        return ""
-    left = seconds * (of - done) / done
-    return f", about {left / 60:.0f} min left" if left >= 90 else f", about {left:.0f} s left"
+        return None
+    return round(seconds * (of - done) / done)

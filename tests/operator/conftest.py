@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -82,3 +89,41 @@ def start(tmp_path) -> Callable[..., Seat]:
 def seat(start) -> Seat:
     """A seat at a job with the default settings."""
     return start()
+
+
+def on_terminal(
+    command: list[Any], *, width: int = 80, given: bytes | None = None, **env: str
+) -> str:
+    """What a program shows on a terminal.
+
+    Args:
+        command: The program and its arguments.
+        width: Columns of the terminal.
+        given: Its standard input; then its standard output is no terminal, only its errors are.
+        env: Added to its environment.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    process = subprocess.Popen(
+        [str(one) for one in command],
+        stdin=theirs if given is None else subprocess.PIPE,
+        stdout=theirs if given is None else subprocess.DEVNULL,
+        stderr=theirs,
+        env={
+            name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS"}
+        }
+        | {"TERM": "xterm-256color"}
+        | env,
+    )
+    os.close(theirs)
+    if given is not None:
+        process.stdin.write(given)
+        process.stdin.close()
+    shown = b""
+    # Linux says EIO once nobody has the other end open.
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 65_536):
+            shown += chunk
+    os.close(ours)
+    process.wait()
+    return shown.decode()

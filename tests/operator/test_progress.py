@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+
 import pytest
 from reconciler.ledger import plans
 from reconciler.mapper import Reconciler
 
 from reconciler import progress, run
+from tests.operator.conftest import on_terminal
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ
 
 
@@ -41,7 +46,25 @@ def test_status_while_a_run_works(told, monkeypatch):
     told.job.pipe(TO_PHONEIQ)
     found, words = seen[5]
     assert found["running"].startswith("salesforce-to-phoneiq, process ")
-    assert found["progress"] == {"phase": "decided and sent", "done": 3, "of": 10}
-    assert "decided and sent 3 of 10" in words
+    assert found["progress"] == {
+        "phase": "decided and sent", "done": 3, "of": 10, "seconds_left": 0,
+    }  # fmt: skip
+    assert "3 of 10 decided and sent, about 0 s left" in words
     assert told.json("status")["running"] is None
     assert told.json("status")["progress"] is None
+
+
+def test_a_bar_on_a_terminal(seat, tmp_path):
+    """The bar is on standard error, and the log has no counted lines then."""
+    for number in range(3):
+        seat.job.salesforce.create("Contact", FirstName="P", MobilePhone=f"+1415555010{number}")
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps({"mode": TO_PHONEIQ, "ledger_url": f"sqlite:///{seat.job.ledger}"})
+    )
+    lines = b"".join(json.dumps(one).encode() + b"\n" for one in seat.job.salesforce.extract({}))
+    shown = on_terminal(
+        [Path(sys.executable).parent / "reconciler", "--config", config], given=lines
+    )
+    assert "records stored" in shown
+    assert "3/?" in shown

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
+
 import pytest
 
+from tests.operator.conftest import on_terminal
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE, lost_from
 
 GREEN, ORANGE, GREY, RED = 0, 3, 4, 5
@@ -135,3 +140,21 @@ def test_a_summary_says_how_far_the_first_pass_is(seat):
     seat.job.pipe(TO_PHONEIQ, target=lost_from(3))
     seat.job.pipe(TO_SALESFORCE)
     assert "2 of 3 writes of the first pass to be confirmed" in seat.ask("status").words
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9]")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_on_a_terminal_in_colour_and_without(seat, width):
+    seat.job.pair_up()
+    program = Path(sys.executable).parent / "contact-sync"
+    command = [program, "--ledger-url", f"sqlite:///{seat.job.ledger}", "status"]
+    coloured = on_terminal(command, width=width)
+    plain = on_terminal(command, width=width, NO_COLOR="1")
+    assert COLOUR.search(coloured)
+    assert not COLOUR.search(plain)
+    for text in (coloured, plain):
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+        assert lines[0].strip() == "● active"
+        assert max(len(line) for line in lines) <= width

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from reconciler.cli.listing import reject_files
 from reconciler.cli.operator import Operator, holder, shown_errors
 from reconciler.ledger.runs import now
+
+#: Contacts that are named before they are deleted.
+_NAMED: Final = 10
 
 
 @click.command()
@@ -142,6 +146,10 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
             f"max_delete_percent allows ({percent:g}%); if that is what you want: contact-sync "
             f"delete --revert {'--restore ' if restore else ''}--force"
         )
+    if made:
+        ids = [one.id for one in next(ledger.removals.made())[:_NAMED]]
+        more = f" and {made - len(ids):,} more" if made > len(ids) else ""
+        click.echo(f"created by the sync: {', '.join(ids)}{more}")
     if not yes:
         back = " and give the others their values back" if restore else ""
         click.confirm(

@@ -15,8 +15,10 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.runs import Run
 from reconciler.lifecycle import EXIT_CODES, State, current_state
 from reconciler.model import SIDES
+from reconciler.progress import said
 
-_STYLES: Final = {"orange": "bold dark_orange", "green": "bold green", "grey": "bold bright_black",
+#: Terminals with few colours would show an orange as a red.
+_STYLES: Final = {"orange": "bold yellow", "green": "bold green", "grey": "bold bright_black",
                   "red": "bold red"}  # fmt: skip
 _RECENT_RUNS: Final = 6
 
@@ -85,7 +87,9 @@ def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[
     grid.add_column(style="bright_black")
     grid.add_column()
     if facts["running"]:
-        grid.add_row("running", f"{facts['running']}{_how_far(facts['progress'])}")
+        grid.add_row("running", facts["running"])
+    if facts["progress"]:
+        grid.add_row("so far", said(**facts["progress"]))
     if facts["approved_plan"]:
         grid.add_row("approved", f"plan {facts['approved_plan']}: the next run writes no other")
     grid.add_row("pairs", _counts(facts["pairs"]))
@@ -103,13 +107,6 @@ def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[
     if recent:
         console.print()
         console.print(runs_table(recent))
-
-
-def _how_far(progress: dict[str, Any] | None) -> str:
-    if progress is None:
-        return ""
-    of = f" of {progress['of']:,}" if progress["of"] else ""
-    return f": {progress['phase']} {progress['done']:,}{of}"
 
 
 def _counts(counts: dict[str, int]) -> str:
