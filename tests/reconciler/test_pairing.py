@@ -10,6 +10,7 @@ from reconciler.mapping.ids import salesforce_id as long_id
 from reconciler.model import PHONEIQ, SALESFORCE
 from reconciler.pairing import Candidate, pair_by_phone
 
+from tests.reconciler.job import TO_SALESFORCE
 from tests.reconciler.platforms import EXTERNAL_ID
 
 ADA, BOB = "+14155550132", "+14155550143"
@@ -318,4 +319,29 @@ def test_from_reject_to_allow_the_others_go_across(job):
     assert len(job.phoneiq.live()) == 1
     job.settings["shared_phone"] = "allow"
     job.settle()
+    assert len(job.phoneiq.live()) == 2
+
+
+def test_reject_a_number_that_is_held_across_is_not_created_again_and_again(job):
+    record, _ = job.pair_up(MobilePhone=ADA)
+    job.settings["sync_direction"] = "phoneiq_to_salesforce"
+    job.salesforce.edit(record, MobilePhone=BOB)
+    job.phoneiq.create(first_name="Bob", mobile_phone=BOB)
+    job.settle()
+    assert len(job.salesforce.live()) <= 2
+    assert len(job.phoneiq.live()) == 2
+
+
+@pytest.mark.parametrize("shared_phone", ["reject", "allow"])
+def test_a_number_that_is_held_across_by_someone_elses_pair(start, shared_phone):
+    job = start(shared_phone=shared_phone)
+    record, contact = job.pair_up(MobilePhone=ADA, Phone="+14155550177")
+    job.salesforce.edit(record, HomePhone=BOB)
+    job.phoneiq.edit(contact, home_phone=BOB)
+    job.settle()
+    job.phoneiq.edit(contact, home_phone=None)
+    job.phoneiq.create(first_name="Bob", mobile_phone=BOB)
+    job.pipe(TO_SALESFORCE)
+    job.settle()
+    assert len(job.salesforce.live()) <= 2
     assert len(job.phoneiq.live()) == 2
