@@ -40,6 +40,9 @@ class Progress:
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
+                # Standard output is the pipe's.
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._bar.start()
 

@@ -85,7 +85,9 @@ class Run:
             self._run = self._ledger.runs.begin(self.settings.mode)
             self._progress = Progress(
                 self.settings.mode,
-                lambda progress: self._ledger.controls.set({"progress": progress}),
+                lambda progress: self._ledger.controls.set(
+                    {"progress": {"run": self._run, **progress}}
+                ),
             )
             self._stack.callback(self._progress.close)
             if self._ledger.controls.get("deleted_at"):

@@ -153,7 +153,9 @@ def test_a_revert_that_is_killed_and_run_again(synced, killed):
     os.kill(processes[killed].pid, signal.SIGKILL)
     admin.clear_faults()
     synced.finish(TO_PHONEIQ, *processes.values())
-    assert len(admin.phoneiq.list()) > len(synced.before)
+    if killed == "target" or MANY >= 2_000:
+        # A few deletes fit a pipe: the mapper may have sent all of them before it is killed.
+        assert len(admin.phoneiq.list()) > len(synced.before)
     until(synced, lambda found: found["why"].startswith("deleted on"))
     left = {contact["id"]: contact for contact in admin.phoneiq.list()}
     assert unstamped(left) == unstamped(synced.before)

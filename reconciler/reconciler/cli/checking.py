@@ -198,7 +198,8 @@ def _is_selected(field: str, patterns: list[str]) -> bool:
 
 def _connect(side: str, plugin: str, option: str) -> Finding:
     """Try a connection through Meltano, with the settings that the job uses."""
-    meltano = shutil.which("meltano")
+    beside = Path(os.environ.get("MELTANO_PROJECT_ROOT", "."), ".venv", "bin")
+    meltano = shutil.which("meltano") or shutil.which("meltano", path=str(beside))
     if meltano is None:
         return Finding(side, None, "not tried: meltano is not on the PATH")
     try:

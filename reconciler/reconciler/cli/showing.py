@@ -65,7 +65,7 @@ def _facts(ledger: Ledger, recent: list[Run]) -> dict[str, Any]:
     )
     return {
         "running": holder,
-        "progress": ledger.controls.get("progress") if holder else None,
+        "progress": _progress(ledger, recent) if holder else None,
         "approved_plan": approved["plan"] if approved else None,
         "pairs": ledger.overview.pairs_by_object(),
         "skips": {side: ledger.plans.count_skips(side, sorted(named_only)) for side in SIDES},
@@ -107,6 +107,14 @@ def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[
     if recent:
         console.print()
         console.print(runs_table(recent))
+
+
+def _progress(ledger: Ledger, recent: list[Run]) -> dict[str, Any] | None:
+    """How far the newest run is, as far as it has said so."""
+    progress: dict[str, Any] | None = ledger.controls.get("progress")
+    if progress is None or not recent or progress.pop("run") != recent[0].run:
+        return None
+    return progress
 
 
 def _counts(counts: dict[str, int]) -> str:

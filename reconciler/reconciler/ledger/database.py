@@ -81,7 +81,10 @@ class Database:
                 connection.connection.cursor().execute("VACUUM")
                 connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except DatabaseError as error:
-            raise LedgerError(f"the ledger cannot be written anew: {error}") from None
+            raise LedgerError(
+                "everything is deleted, but traces may be left in the ledger's file: it cannot be "
+                f"written anew ({error}). Once nobody else reads it: sqlite3 FILE VACUUM"
+            ) from None
 
     @contextmanager
     def lease(self, holder: str) -> Iterator[None]:
