@@ -7,6 +7,8 @@ import sqlite3
 
 import pytest
 from reconciler.mapper import Reconciler
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from reconciler import run
 from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, lost_from
@@ -153,7 +155,19 @@ TRACES = ("ilhelmina", "uartermaine", "4155550188", "Hidden Lane", "Rechristened
 
 
 @pytest.fixture
-def mina(seat):
+def careless():
+    """An SQLite that leaves what it deletes in the file, as some builds do."""
+
+    def switch_off(connection, _):
+        connection.execute("PRAGMA secure_delete = OFF")
+
+    event.listen(Engine, "connect", switch_off)
+    yield
+    event.remove(Engine, "connect", switch_off)
+
+
+@pytest.fixture
+def mina(careless, seat):
     """A person with a pair, a conflict, a journal, originals, and a past."""
     found = seat.job.phoneiq.create(first_name="Wilhelmina", mobile_phone="+14155550188")
     record, contact = seat.job.pair_up(**PERSON)
@@ -184,6 +198,15 @@ def test_forgetting_leaves_no_trace_in_the_ledger(seat, mina):
         dump = "\n".join(ledger.iterdump())
     assert not any(id_ in dump for id_ in mina)
     assert other in dump
+
+
+def test_forgetting_a_person_whose_pair_has_ended(seat, mina):
+    seat.job.phoneiq.delete(mina[1])
+    seat.job.settle()
+    assert seat.json("conflicts") == []
+    words = seat.done("forget", mina[0], "--yes").words
+    assert all(id_ in words for id_ in mina)
+    assert traces(seat) == []
 
 
 def test_the_forgotten_are_not_taken_in_again(seat, mina):
