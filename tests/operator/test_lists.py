@@ -133,6 +133,19 @@ def test_a_plan_is_what_the_next_run_writes(seat):
         "salesforce_id"] else True  # fmt: skip
 
 
+def test_a_plan_that_a_run_would_refuse_can_be_looked_at(start):
+    seat = start(on_delete="propagate")
+    record, contact = seat.job.pair_up()
+    seat.job.salesforce.delete(record)
+    assert seat.job.run()[-1].code == 1
+    command = "RECONCILER_MAX_DELETE_PERCENT=100 meltano run contact-sync"
+    assert seat.json("status")["next"] == command
+    words = seat.done("plan").words
+    assert f"delete phoneiq contact {contact}" in words
+    assert command in words
+    assert command in seat.refused("approve", seat.json("plan")["plan"]).words
+
+
 def test_a_plan_with_nothing_to_write(seat):
     seat.job.pair_up()
     assert seat.json("plan")["writes"] == []

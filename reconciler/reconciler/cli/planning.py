@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -33,11 +34,13 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
     """
     ledger, settings = operator.ledger, operator.settings()
     _check_read(ledger)
+    # Also what a run would refuse to delete can be looked at.
+    unguarded = replace(settings, max_delete_percent=100)
     name = PlanId()
     counts: dict[str, dict[str, int]] = {}
     first: list[Write] = []
     with shown_errors(), ledger.copy() as copy:
-        for writes in plan_of(copy, settings, (PHONEIQ, SALESFORCE) if to is None else (to,)):
+        for writes in plan_of(copy, unguarded, (PHONEIQ, SALESFORCE) if to is None else (to,)):
             name.add(writes)
             for write in writes:
                 by_action = counts.setdefault(write.side, {})
@@ -54,6 +57,14 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
         )
         return
     _show(operator, str(name), counts, first, is_whole=to is None)
+    deletions, pairs = ledger.pairs.count_halved(), ledger.pairs.count()
+    percent = settings.max_delete_percent
+    if settings.on_delete == "propagate" and deletions * 100 > pairs * percent:
+        operator.console.print(
+            f"a run stops before this: {deletions:,} of {pairs:,} pairs have lost a record, more "
+            f"than max_delete_percent allows to delete ({percent:g}%). If that is what you want: "
+            "RECONCILER_MAX_DELETE_PERCENT=100 meltano run contact-sync"
+        )
 
 
 @click.command()
