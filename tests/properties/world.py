@@ -256,7 +256,9 @@ class World:
         person = self.owner[id_]
         if person.gone:
             person.loose = True
-        person.was_paired = any(self.is_paired(*pair) for pair in self.pair_of(person))
+        # A pair that no run has seen yet is none.
+        seen = any(one.agreed for one in person.fields.values())
+        person.was_paired = seen and any(self.is_paired(*pair) for pair in self.pair_of(person))
         person.was_quiet = all(one.agreed and not one.typed for one in person.fields.values())
         person.gone.add(side)
         person.edited_after = False
