@@ -29,6 +29,9 @@ class Candidate(NamedTuple):
         created_at: When it was created.
         takes_part: Whether it is not skipped for reasons of its own.
         numbers: Its valid numbers.
+        run: The run that saw its last change.
+        creating: The run that sent a create from it that is under way, or None: what appears
+            across after it is its other half.
     """
 
     row: int
@@ -39,6 +42,8 @@ class Candidate(NamedTuple):
     created_at: str
     takes_part: bool
     numbers: tuple[str, ...]
+    run: int = 0
+    creating: int | None = None
 
 
 class Pairing(NamedTuple):
@@ -62,7 +67,8 @@ def pair_by_phone(
 ) -> Pairing:
     """Pair the records of one group, and say whose number is taken.
 
-    The order of preference: records that take part, more shared numbers, equal name, the order
+    A record that is being created across is paired first, with the newest that shares a number.
+    Then the order of preference: records that take part, more shared numbers, equal name, the order
     of `objects`, the oldest, the id.
 
     Args:
@@ -74,9 +80,13 @@ def pair_by_phone(
     decider = _Decider(holders, objects, shared_phone)
     ordered = sorted(group, key=decider.seniority)
     pairs: list[tuple[int, int]] = []
-    while found := _combinations(filter(decider.is_free, ordered)):
+    before = -1
+    # Where a number has very many holders, a round compares only those that can win in it.
+    while before < len(pairs):
+        before = len(pairs)
+        found = _combinations(record for record in ordered if not decider.is_paired(record))
         for salesforce, phoneiq in sorted(found, key=decider.preference):
-            if decider.is_free(salesforce) and decider.is_free(phoneiq):
+            if decider.may_pair(salesforce, phoneiq):
                 pairs.append((salesforce.row, phoneiq.row))
                 decider.pair(salesforce, phoneiq)
     return Pairing(pairs, decider.leave(ordered))
@@ -109,7 +119,9 @@ class _Decider:
         """Sorts the better combination of a Salesforce record and a contact first."""
         salesforce, phoneiq = combination
         shared = len(set(salesforce.numbers).intersection(phoneiq.numbers))
+        newest = max(record.row for record in combination)
         return (
+            -newest if _is_created(*combination) else 0,
             not (salesforce.takes_part and phoneiq.takes_part),
             -shared,
             not salesforce.name or salesforce.name != phoneiq.name,
@@ -117,9 +129,15 @@ class _Decider:
             self.seniority(phoneiq),
         )
 
-    def is_free(self, record: Candidate) -> bool:
-        """Whether a record may still be paired."""
-        return record.row not in self._paired and self._holder(record) is None
+    def is_paired(self, record: Candidate) -> bool:
+        """Whether a record has been paired."""
+        return record.row in self._paired
+
+    def may_pair(self, one: Candidate, two: Candidate) -> bool:
+        """Whether both may be paired: neither has a pair, and no one else holds their numbers."""
+        if self.is_paired(one) or self.is_paired(two):
+            return False
+        return _is_created(one, two) or not (self._is_held(one) or self._is_held(two))
 
     def pair(self, *records: Candidate) -> None:
         """Note that records are paired, and hold their numbers."""
@@ -140,6 +158,9 @@ class _Decider:
                 self._take(record)
         return behind
 
+    def _is_held(self, record: Candidate) -> bool:
+        return self._holder(record) is not None
+
     def _holder(self, record: Candidate) -> int | None:
         if self._shared_phone == "allow":
             return None
@@ -149,6 +170,14 @@ class _Decider:
     def _take(self, record: Candidate) -> None:
         for number in record.numbers:
             self._taken.setdefault((record.side, number), record.row)
+
+
+def _is_created(one: Candidate, two: Candidate) -> bool:
+    """Whether one of two records appeared after a create from the other was sent."""
+    return any(
+        source.creating is not None and record.run > source.creating
+        for source, record in ((one, two), (two, one))
+    )
 
 
 def _combinations(group: Iterable[Candidate]) -> set[tuple[Candidate, Candidate]]:

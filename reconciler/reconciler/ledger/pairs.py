@@ -34,7 +34,14 @@ from reconciler.ledger.rows import (
     set_records,
     to_json,
 )
-from reconciler.ledger.tables import layouts, observations, pairs, phone_numbers, records
+from reconciler.ledger.tables import (
+    layouts,
+    observations,
+    pairs,
+    phone_numbers,
+    records,
+    writes,
+)
 from reconciler.mapping.values import text
 from reconciler.model import PHONEIQ, SALESFORCE, Side
 from reconciler.pairing import Candidate
@@ -259,6 +266,8 @@ class Pairs:
                         record.created_at,
                         not record.deleted and (record.skip is None or record.side == PHONEIQ),
                         tuple(numbers[record.row]),
+                        record.seen,
+                        record.sent if record.creating else None,
                     )
                     for record in connection.execute(
                         select(
@@ -270,7 +279,20 @@ class Pairs:
                             records.c.created_at,
                             records.c.skip,
                             records.c.deleted,
-                        ).where(records.c.row.in_(part))
+                            records.c.creating,
+                            observations.c.run.label("seen"),
+                            writes.c.run.label("sent"),
+                        )
+                        .join(observations, observations.c.row == records.c.row)
+                        .outerjoin(
+                            writes,
+                            and_(
+                                writes.c.source_row == records.c.row,
+                                writes.c.action == "create",
+                                writes.c.confirmed_run.is_(None),
+                            ),
+                        )
+                        .where(records.c.row.in_(part))
                     )
                 )
                 for record in connection.execute(
