@@ -117,8 +117,8 @@ def is_caught(mutation: Mutation) -> bool:
         file.write_text(source.replace(mutation.old, mutation.new))
         result = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-q", "--no-header", "--timeout=1800"),
-                *("-p", "no:cacheprovider", "tests/properties/test_machine.py"),
+                *(sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "--dist", "loadfile"),
+                *("-p", "no:cacheprovider", "tests/properties"),
             ],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": folder, "HYPOTHESIS_PROFILE": "mutations"},
