@@ -127,10 +127,13 @@ def is_caught(mutation: Mutation) -> bool:
             text=True,
             check=False,
         )
-    # 1: a test failed; anything else says that the tests did not run at all.
-    if result.returncode not in {0, 1}:
-        sys.exit(result.stdout)
-    return result.returncode == 1
+    # With -x and several workers a failure interrupts the others, which is a code of its own.
+    closing = result.stdout.rstrip().rpartition("\n")[2]
+    if " failed" in closing:
+        return True
+    if result.returncode == 0 and " passed" in closing:
+        return False
+    sys.exit(result.stdout)
 
 
 def main() -> None:
