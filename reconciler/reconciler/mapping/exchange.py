@@ -60,6 +60,12 @@ class Exchange:
         ]
         self._settings = settings
         self._fallbacks = settings.fallbacks(name) if rows else {}
+        # A converted Lead gives its company, fallback or not, to an Account.
+        self._blanks: Final = self._fallbacks | {
+            row.salesforce: settings.lead_company_fallback
+            for row in rows
+            if row.phoneiq == "company"
+        }
         self._lengths: dict[Side, Mapping[str, int]] = {
             SALESFORCE: LENGTHS.get(name, {}),
             PHONEIQ: phoneiq_lengths,
@@ -94,7 +100,7 @@ class Exchange:
                     value = self._number_behind(field, fields)
             else:
                 value = text(fields[field])
-                if side == SALESFORCE and value == self._fallbacks.get(field, UNSET):
+                if side == SALESFORCE and value == self._blanks.get(field, UNSET):
                     value = None
                 if kind == "table" and value is not None:
                     value = self._tabled(index, side, value)
