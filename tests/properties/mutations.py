@@ -10,6 +10,7 @@ means that the code has moved on, and the mutation has to follow it.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,10 +129,9 @@ def is_caught(mutation: Mutation) -> bool:
             check=False,
         )
     # With -x and several workers a failure interrupts the others, which is a code of its own.
-    closing = result.stdout.rstrip().rpartition("\n")[2]
-    if " failed" in closing:
+    if re.search(r"^\d+ failed", result.stdout, re.MULTILINE):
         return True
-    if result.returncode == 0 and " passed" in closing:
+    if result.returncode == 0:
         return False
     sys.exit(result.stdout)
 
