@@ -133,8 +133,8 @@ class World:
         self.notes: dict[str, str] = {}
         self.values = 0
         self.pipes = 0
-        #: By number of pipes before it, `on_conflict` of each clean run of the whole job.
-        self.clean_runs: dict[int, str] = {}
+        #: How many pipes had run before each clean run of the whole job.
+        self.clean_runs: set[int] = set()
         self.delayed: list[tuple[Side, list[Message]]] = []
         self.ever: dict[str, set[Any]] = {}
         self.change_setting()
@@ -321,7 +321,7 @@ class World:
     def run(self) -> list[Any]:
         """The whole job without a fault; what its pipes wrote."""
         self._deliver_delayed()
-        self.clean_runs[self.pipes] = self.settings["on_conflict"]
+        self.clean_runs.add(self.pipes)
         before = dict(self._agreeing())
         passed = self.job.run()
         self.pipes += 3
@@ -329,10 +329,13 @@ class World:
             self._check_writes(one)
         self._adopt()
         assert [one.code for one in passed] == [0, 0, 0], passed[-1].text
-        for key, value in self._agreeing():
-            if before.get(key, "differs") == value:
-                person, name = key
-                self.people[person].fields[name].agree(value)
+        for (number_, name), value in self._agreeing():
+            if before.get((number_, name), "differs") == value:
+                person, one = self.people[number_], self.people[number_].fields[name]
+                if self._is_known(person):
+                    what = f"{name} of person {number_}: both sides agree on {value}, {one}"
+                    assert value in self._may_stand(one), what
+                one.agree(value)
         return [record for one in passed for record in one.records]
 
     def _check_writes(self, passed: Passed) -> None:
@@ -390,14 +393,11 @@ class World:
         self.run()
         for person in self.people:
             self._check_nobody_is_lost(person)
-            # A side that was not read again cannot know that somebody is there already.
-            unseen = person.twin_made is not None and person.twin_made not in self.clean_runs
-            if not (person.loose or unseen):
+            if not self._is_loose(person):
                 self._check_nobody_is_twice(person)
                 self._check_everybody_is_across(person)
-                # Writes that were on their way when a record was deleted may have come or not.
-                known = not person.gone or person.was_quiet
-                for salesforce, phoneiq in self.pair_of(person) if known else ():
+            if self._is_known(person):
+                for salesforce, phoneiq in self.pair_of(person):
                     self._check_fields(person, salesforce, phoneiq)
         for id_, note in self.notes.items():
             side: Side = "phoneiq" if id_.startswith("pc_") else "salesforce"
@@ -407,6 +407,15 @@ class World:
         again = self.run()
         assert again == [], f"the third run still writes {again}"
         assert before == (self.job.salesforce.everything(), self.job.phoneiq.everything())
+
+    def _is_loose(self, person: Person) -> bool:
+        # A side that was not read again cannot know that somebody is there already.
+        unseen = person.twin_made is not None and person.twin_made not in self.clean_runs
+        return person.loose or unseen
+
+    def _is_known(self, person: Person) -> bool:
+        # Writes that were on their way when a record was deleted may have come or not.
+        return not self._is_loose(person) and (not person.gone or person.was_quiet)
 
     def _check_nobody_is_lost(self, person: Person) -> None:
         if "propagate" in self.ever["on_delete"] and (person.gone or person.loose):
@@ -503,16 +512,20 @@ class World:
                     fits(name, value, _other(side)) for side, value in values.items()
                 ):
                     assert len(set(values.values())) == 1, f"{what}: {values}"
-                    expected = self._conflict(one, last)
-                    assert values["phoneiq"] in expected, f"{what}: {values}"
+                    assert values["phoneiq"] in self._may_stand(one), f"{what}: {values}"
 
-    def _conflict(self, one: Field, last: Mapping[Side, Value]) -> set[Value]:
-        """What may stand where people typed on both sides."""
+    def _may_stand(self, one: Field) -> set[Value]:
+        """The values on which both sides may agree."""
+        last = {side: told[-1] for side, told in one.typed.items()}
+        if len(last) < 2:
+            return set(last.values() or one.agreed)
         (first, *more) = one.when
-        if more or first not in self.clean_runs or self.ever["sync_direction"] != {"both"}:
+        always = self.ever["sync_direction"] == {"both"} and len(self.ever["on_conflict"]) == 1
+        if more or first not in self.clean_runs or not always:
             return set(last.values())
-        kept: Side = SIDES[self.clean_runs[first] == "keep_phoneiq"]
-        if not one.agreed and last[kept] is None:
+        kept: Side = SIDES[self.settings["on_conflict"] == "keep_phoneiq"]
+        # A blank is filled where the sides never agreed; what was undone was not changed.
+        if last[kept] in (one.agreed or [None]):
             kept = _other(kept)
         return {last[kept]}
 
