@@ -53,12 +53,11 @@ class ContactSync(RuleBasedStateMachine):
         on_conflict=st.sampled_from(["keep_salesforce", "keep_phoneiq"]),
         default_object=st.sampled_from(["Contact", "Lead"]),
         on_delete=st.sampled_from(["keep", "propagate"]),
-        first=sides,
-        second=sides,
+        where=st.tuples(sides, sides, sides),
         object_=st.sampled_from(["Contact", "Lead"]),
         runs=st.integers(min_value=0, max_value=2),
     )
-    def begin(self, on_conflict, default_object, on_delete, first, second, object_, runs):
+    def begin(self, on_conflict, default_object, on_delete, where, object_, runs):
         self.world.ever.clear()
         self.world.change_setting(
             on_conflict=on_conflict,
@@ -67,8 +66,8 @@ class ContactSync(RuleBasedStateMachine):
             on_delete=on_delete,
             max_delete_percent=100,
         )
-        self.world.create(first, object_)
-        self.world.create(second, "Contact")
+        for side, made in zip(where, (object_, "Contact", object_), strict=True):
+            self.world.create(side, made)
         for _ in range(runs):
             self.world.run()
 
@@ -79,7 +78,7 @@ class ContactSync(RuleBasedStateMachine):
 
     # --- people -----------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.world.people) < 6)
+    @precondition(lambda self: len(self.world.people) < 7)
     @rule(side=sides, object_=st.sampled_from(["Contact", "Lead"]))
     def create(self, side, object_):
         self.world.create(side, object_)
@@ -207,6 +206,10 @@ class ContactSync(RuleBasedStateMachine):
     @rule(pipe=pipes, commit=st.integers(min_value=1, max_value=14))
     def run_with_a_mapper_that_is_killed(self, pipe, commit):
         assert self.world.pipe(pipe, kill_at_commit=commit) in {0, 137}
+
+    @rule(pipe=pipes, messages=st.sampled_from([1, 1, 2]))
+    def run_with_a_mapper_that_is_killed_once_it_has_written(self, pipe, messages):
+        assert self.world.pipe(pipe, kill_at_commit=1, kill_after=messages) in {0, 137}
 
     @rule(
         pipe=pipes,

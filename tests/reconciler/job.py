@@ -124,6 +124,7 @@ class Job:
         tap: Callable[[list[Message]], list[Message]] = list,
         target: Callable[[list[Message]], list[Message]] = list,
         kill_at_commit: int | None = None,
+        kill_after: int = 0,
     ) -> Passed:
         """One pipe: tap, mapper, target.
 
@@ -132,25 +133,36 @@ class Job:
             tap: What becomes of the tap's messages before the mapper has them.
             target: What becomes of the mapper's messages before the target has them.
                 kill_at_commit: The mapper dies instead of its nth commit, and commits no more.
+            kill_after: How many messages it has to have written before commits are counted.
         """
         reads = self.salesforce if pipe == TO_PHONEIQ else self.phoneiq
         writes = self.salesforce if pipe == TO_SALESFORCE else self.phoneiq
         extract = tap(list(reads.extract(self.states.get(pipe, {}))))
-        passed = self.reconcile(pipe, extract, kill_at_commit=kill_at_commit)
+        passed = self.reconcile(pipe, extract, kill_at_commit=kill_at_commit, kill_after=kill_after)
         state = deliver(writes, target(passed.messages))
         if state is not None:
             self.states[pipe] = state
         return passed
 
     def reconcile(
-        self, pipe: str, extract: Sequence[Message], *, kill_at_commit: int | None = None
+        self,
+        pipe: str,
+        extract: Sequence[Message],
+        *,
+        kill_at_commit: int | None = None,
+        kill_after: int = 0,
     ) -> Passed:
         """The mapper alone, on messages."""
         config = {"mode": pipe, "ledger_url": f"sqlite:///{self.ledger}"} | self.settings
         source = io.BytesIO(b"".join(json.dumps(message).encode() + b"\n" for message in extract))
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         code = 0
-        with _logged() as log, _killed_at(kill_at_commit), contextlib.redirect_stdout(output):
+
+        def may_die() -> bool:
+            return output.buffer.getvalue().count(b"\n") >= kill_after  # type: ignore[attr-defined]
+
+        killed = _killed_at(kill_at_commit, may_die)
+        with _logged() as log, killed, contextlib.redirect_stdout(output):
             try:
                 Reconciler.invoke(
                     config=_ConfigInput(config=config, parse_env=False),
@@ -241,7 +253,7 @@ def _logged() -> Iterator[list[str]]:
 
 
 @contextlib.contextmanager
-def _killed_at(commit: int | None) -> Iterator[None]:
+def _killed_at(commit: int | None, may_die: Callable[[], bool]) -> Iterator[None]:
     if commit is None:
         yield
         return
@@ -249,7 +261,7 @@ def _killed_at(commit: int | None) -> Iterator[None]:
 
     def count(connection: Any) -> None:
         nonlocal left
-        left -= 1
+        left -= may_die()
         if left <= 0:
             raise Killed
 

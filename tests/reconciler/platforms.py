@@ -121,7 +121,7 @@ class Clock:
         self._now += timedelta(seconds=seconds)
 
     def tick(self) -> datetime:
-        self._now += timedelta(milliseconds=350)
+        self._now += timedelta(milliseconds=650)
         return self._now
 
 
