@@ -47,7 +47,7 @@ format: setup ## let ruff rewrite what it can
 # uv.lock stays out of the repository, it names the registry; the file beside it does not.
 lock: $(UV) ## renew requirements.lock from the pyproject files
 	@$(UV) lock --quiet
-	@$(UV) export --quiet --locked --all-packages --all-groups --no-header --no-annotate \
+	@$(UV) export --quiet --locked --all-packages --all-groups --all-extras --no-header --no-annotate \
 		--output-file requirements.lock
 
 clean: ## remove what was built, installed and left behind by runs

@@ -1,0 +1,133 @@
+"""Statements over many rows, each in the way that is fastest on its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Boolean, Column, Connection, Integer, Table, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def insert_rows(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows.
+
+    Args:
+        connection: The transaction.
+        table: The table.
+        columns: The columns that are given; the others get their defaults.
+        rows: Values in the order of the columns.
+    """
+    if not rows:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    into = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
+    if connection.dialect.name == "sqlite":
+        places = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", list(rows))  # noqa: S608
+        return
+    with connection.connection.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def update_rows(
+    connection: Connection,
+    table: Table,
+    key: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Update columns of rows, each row to values of its own.
+
+    Args:
+        connection: The transaction.
+        table: The table.
+        key: The column that names a row.
+        columns: The columns to set.
+        rows: Values in the order of the columns, then the key's value.
+    """
+    if not rows:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    name = quote(table.name)
+    if connection.dialect.name == "sqlite":
+        values = ", ".join(f"{quote(column)} = ?" for column in columns)
+        connection.exec_driver_sql(
+            f"UPDATE {name} SET {values} WHERE {quote(key)} = ?",  # noqa: S608
+            list(rows),
+        )
+        return
+    names = [*columns, key]
+    arrays = ", ".join(f"%s::{_array_type(table.c[one])}" for one in names)
+    values = ", ".join(f"{quote(one)} = given.{quote(one)}" for one in columns)
+    connection.exec_driver_sql(
+        f"UPDATE {name} SET {values} FROM unnest({arrays}) "  # noqa: S608
+        f"AS given ({', '.join(map(quote, names))}) WHERE {name}.{quote(key)} = given.{quote(key)}",
+        tuple(list(one) for one in zip(*rows, strict=True)),
+    )
+
+
+def among(column: ColumnElement[Any] | Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of many values; a statement with it is compiled only once."""
+    given = list(values)
+    return _Among(column, bindparam(None, given, type_=_Many(column.type)))
+
+
+class _Array(UserDefinedType[Any]):
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "TEXT"
+
+
+class _Many(TypeDecorator[Any]):
+    """A list as one parameter: JSON for SQLite, an array for PostgreSQL."""
+
+    impl = _Array
+    cache_ok = True
+
+    def __init__(self, of: Any = None) -> None:
+        super().__init__()
+        self.numeric = isinstance(of, Integer)
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return _encode(value).decode() if dialect.name == "sqlite" else value
+
+
+class _Among(FunctionElement[bool]):
+    """`column IN (values)` with one parameter for all values."""
+
+    type = Boolean()
+    inherit_cache = True
+    name = "among"
+
+
+@compiles(_Among, "sqlite")
+def _among_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(one, **options) for one in element.clauses)
+    return f"({column} IN (SELECT value FROM json_each({values})))"
+
+
+@compiles(_Among, "postgresql")
+def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = (compiler.process(one, **options) for one in element.clauses)
+    kind = _array_type(next(iter(element.clauses)))
+    return f"({column} = ANY (CAST({values} AS {kind})))"
+
+
+def _array_type(column: Any) -> str:
+    if isinstance(column.type, Boolean):
+        return "boolean[]"
+    if isinstance(column.type, Integer):
+        return "bigint[]"
+    return "text[]"
