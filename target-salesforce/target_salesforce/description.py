@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -26,9 +26,12 @@ class Field(msgspec.Struct, frozen=True, rename="camel"):
     id_lookup: bool = False
 
 
-class _Describe(msgspec.Struct):
+class _Describe(msgspec.Struct, rename="camel"):
     name: str
     fields: list[Field]
+    createable: bool = False
+    updateable: bool = False
+    deletable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,16 @@ class Description:
     Attributes:
         name: as Salesforce spells it, such as `Contact`.
         fields: by lower-case name, since Salesforce does not tell upper from lower case.
+        createable: whether this user may create records of it.
+        updateable: whether this user may change them.
+        deletable: whether this user may delete them.
     """
 
     name: str
     fields: dict[str, Field]
+    createable: bool = True
+    updateable: bool = True
+    deletable: bool = True
 
     @classmethod
     def read(cls, session: SalesforceSession, name: str) -> Description:
@@ -63,7 +72,25 @@ class Description:
                 f"named after an object, such as 'Contact'; rename it with stream_maps."
             ) from None
         described = msgspec.json.decode(response.content, type=_Describe)
-        return cls(described.name, {field.name.lower(): field for field in described.fields})
+        return cls(
+            described.name,
+            {field.name.lower(): field for field in described.fields},
+            described.createable,
+            described.updateable,
+            described.deletable,
+        )
+
+    def permissions(self) -> dict[str, Any]:
+        """What this user may do, as JSON: with the records, and with each field of them."""
+        return {
+            "create": self.createable,
+            "update": self.updateable,
+            "delete": self.deletable,
+            "fields": {
+                field.name: {"create": field.createable, "update": field.updateable}
+                for field in self.fields.values()
+            },
+        }
 
     def external_id_field(self, name: str) -> Field:
         """Find the field that upserts match on.

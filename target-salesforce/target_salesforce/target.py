@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import click
 import msgspec
 from singer_sdk import typing as th
 from singer_sdk.contrib.msgspec import decoder, encoder
@@ -286,9 +287,30 @@ class TargetSalesforce(Target):
             config_jsonschema["properties"].pop(name, None)
 
     @classmethod
-    def invoke(cls, **kwargs: Any) -> None:
+    def get_singer_command(cls) -> click.Command:
+        """Return the SDK's command with an option of ours."""
+        command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--permissions"],
+                multiple=True,
+                metavar="OBJECT",
+                help="Print as JSON what the user of the connection may write to an object "
+                "(repeatable), and exit.",
+            )
+        )
+        return command
+
+    @classmethod
+    def invoke(cls, *, permissions: tuple[str, ...] = (), **kwargs: Any) -> None:
         """Run the target; what a user can cause ends in one line and exit code 1."""
         try:
+            if permissions:
+                given = kwargs["config"]
+                target = cls(config=given.config, parse_env_config=given.parse_env)
+                found = {name: target.describe(name).permissions() for name in permissions}
+                print(msgspec.json.encode(found).decode())  # noqa: T201
+                return
             super().invoke(**kwargs)
         except (
             InvalidInputLine,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
 from reconciler.ledger import Ledger
+from reconciler.mapping.fields import DEFAULT_MAPPINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,13 +115,34 @@ def test_a_run_that_holds_the_lease(seat):
     assert "lease  held by salesforce-to-phoneiq, process 1" in answer.text
 
 
-def meltano(folder, code):
-    """A `meltano` that says what it was asked, and a secret."""
+def permissions(**withheld):
+    """What a user may do with Contact and Lead who lacks some rights: by object, field or None."""
+    may = {}
+    for name in ("Contact", "Lead"):
+        fields = {row.salesforce for row in DEFAULT_MAPPINGS[name]} | {"Key__c"}
+        lacks = withheld.get(name, {})
+        may[name] = {
+            action: action not in lacks.get(None, ()) for action in ("create", "update", "delete")
+        } | {
+            "fields": {
+                field: {
+                    action: action not in lacks.get(field, ()) for action in ("create", "update")
+                }
+                for field in fields
+            }
+        }
+    return may
+
+
+def meltano(folder, code=0, may=None, of_target=None):
+    """A `meltano` that says what it was asked, and a secret or the permissions."""
     folder.mkdir()
     path = folder / "meltano"
     path.write_text(
         f"#!{sys.executable}\nimport sys\n"
         f"open({str(folder / 'asked')!r}, 'a').write(' '.join(sys.argv[1:]) + chr(10))\n"
+        "if sys.argv[2] == 'target-salesforce':\n"
+        f"    print({json.dumps(may or permissions())!r}); sys.exit({of_target or 0})\n"
         f"print('secret-key'); sys.exit({code})\n"
     )
     path.chmod(0o755)
@@ -135,11 +158,54 @@ def test_both_connections_through_meltano(seat, tmp_path, code):
     assert (tmp_path / "bin" / "asked").read_text().splitlines() == [
         "invoke tap-phoneiq --test",
         "invoke tap-salesforce --discover",
+        "invoke target-salesforce --permissions=Contact --permissions=Lead",
     ]
     assert "secret-key" not in answer.text
     assert f"{'✗' if code else '✓'} Salesforce" in answer.text
     if code:
         assert "meltano invoke tap-phoneiq --test" in answer.words
+
+
+@pytest.mark.parametrize(
+    ("withheld", "settings", "lacking"),
+    [
+        ({}, {}, None),
+        ({"Contact": {"Title": ["create", "update"]}}, {}, "create/update Contact.Title"),
+        ({"Lead": {None: ["create"]}}, {}, "create Lead"),
+        ({"Lead": {None: ["delete"]}}, {}, None),
+        ({"Lead": {None: ["delete"]}}, {"ON_DELETE": "propagate"}, "delete Lead"),
+        ({"Contact": {"Key__c": ["update"]}}, {}, None),
+        (
+            {"Contact": {"Key__c": ["update"]}},
+            {"SALESFORCE_EXTERNAL_ID_FIELD": "Key__c"},
+            "update Contact.Key__c",
+        ),
+    ],
+)
+def test_what_the_user_of_the_target_may_write(seat, tmp_path, withheld, settings, lacking):
+    env = meltano(tmp_path / "bin", may=permissions(**withheld))
+    answer = seat.ask("check", **env, **{f"RECONCILER_{name}": settings[name] for name in settings})
+    if lacking is None:
+        assert "✓ permissions  may write all mapped fields of Contact, Lead" in answer.text
+    else:
+        assert f"✗ permissions the user of target-salesforce may not {lacking}." in answer.words
+
+
+def test_permissions_do_not_matter_where_nothing_is_written(seat, tmp_path):
+    env = meltano(tmp_path / "bin") | {"RECONCILER_SYNC_DIRECTION": "salesforce_to_phoneiq"}
+    assert " permissions  " not in seat.ask("check", **env).text
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (1, "✗ permissions target-salesforce exits with 1; what it says: meltano invoke"),
+        # MeltanoLabs' target does not know the option.
+        (2, "- permissions this project's target-salesforce does not tell them"),
+    ],
+)
+def test_a_target_that_does_not_tell_permissions(seat, tmp_path, code, says):
+    assert says in seat.ask("check", **meltano(tmp_path / "bin", of_target=code)).words
 
 
 def test_without_meltano(seat):

@@ -81,13 +81,13 @@ class Target:
     box: Sandbox
     folder: Path
 
-    def start(self, **config: Any) -> subprocess.Popen[str]:
+    def start(self, *options: str, **config: Any) -> subprocess.Popen[str]:
         """Start it; an entry that is None is left out of the settings."""
         settings = {**CREDENTIALS, "external_id_field": EXTERNAL, **config}
         path = self.folder / "config.json"
         path.write_text(json.dumps({k: v for k, v in settings.items() if v is not None}))
         return subprocess.Popen(
-            [sys.executable, "-m", "target_salesforce", "--config", str(path)],
+            [sys.executable, "-m", "target_salesforce", "--config", str(path), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -129,3 +129,22 @@ def test_every_setting_is_explained_and_secrets_are_marked():
         "security_token",
         "jwt_private_key",
     }
+
+
+def test_permissions_are_told_by_object_and_field(target):
+    process = target.start("--permissions", "Contact", "--permissions", "Lead")
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    may = json.loads(out)
+    assert list(may) == ["Contact", "Lead"]
+    assert all(may["Contact"][action] for action in ("create", "update", "delete"))
+    assert may["Contact"]["fields"]["FirstName"] == {"create": True, "update": True}
+    assert may["Contact"]["fields"]["Name"] == {"create": False, "update": False}
+
+
+def test_permissions_for_an_object_that_is_not_there(target):
+    process = target.start("--permissions", "Nope")
+    _, log = process.communicate()
+    assert process.returncode == 1
+    assert "Salesforce has no object 'Nope'" in log
+    assert "Traceback" not in log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import shutil
 import subprocess
@@ -18,15 +19,18 @@ from reconciler.cli.operator import Operator, ago
 from reconciler.errors import LedgerError, SettingsError
 from reconciler.ledger import Ledger
 from reconciler.mapping.fields import NEEDED, stream_of
-from reconciler.model import PHONEIQ, SALESFORCE, SIDES
+from reconciler.model import PHONEIQ, SALESFORCE, SIDES, allows
 from reconciler.settings import Settings
 
 _TAP: Final = "tap-salesforce"
+_TARGET: Final = "target-salesforce"
 #: How a connection is tried through Meltano; each reads something and writes nothing.
 _CONNECTIONS: Final = {
     "PhoneIQ": ("tap-phoneiq", "--test"),
     "Salesforce": (_TAP, "--discover"),
 }
+#: What a command exits with that does not know an option.
+_USAGE: Final = 2
 #: Seconds; tap-salesforce describes every object of the org.
 _PATIENCE: Final = 300
 _MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("-", "bright_black")}
@@ -50,7 +54,7 @@ class Finding(NamedTuple):
 @click.option("--offline", is_flag=True, help="Do not try the connections.")
 @click.pass_obj
 def check(operator: Operator, offline: bool) -> None:
-    """Check what a sync needs: ledger, settings, fields of both sides, selection, connections.
+    """Check what a sync needs: ledger, settings, fields, selection, connections, permissions.
 
     Exits with 1 where something is wrong.
 
@@ -68,6 +72,7 @@ def check(operator: Operator, offline: bool) -> None:
 
 def _findings(operator: Operator, *, offline: bool) -> Iterator[Finding]:
     ledger: Ledger | None = None
+    settings: Settings | None = None
     try:
         ledger = Ledger.existing(operator.ledger_url)
     except LedgerError as error:
@@ -92,6 +97,8 @@ def _findings(operator: Operator, *, offline: bool) -> Iterator[Finding]:
             ledger.close()
     for side, (plugin, option) in _CONNECTIONS.items():
         yield Finding(side, None, "not tried") if offline else _connect(side, plugin, option)
+    if settings is not None and allows(settings.sync_direction, SALESFORCE) and not offline:
+        yield _of_permissions(settings)
 
 
 def _of_ledger(ledger: Ledger) -> Iterator[Finding]:
@@ -197,27 +204,80 @@ def _is_selected(field: str, patterns: list[str]) -> bool:
 
 
 def _connect(side: str, plugin: str, option: str) -> Finding:
-    """Try a connection through Meltano, with the settings that the job uses."""
+    """Try a connection."""
+    result = _invoke(side, plugin, option)
+    if isinstance(result, Finding):
+        return result
+    return _failed(side, result) if result.returncode else Finding(side, True, f"answers {plugin}")
+
+
+def _of_permissions(settings: Settings) -> Finding:
+    """Whether the user of target-salesforce may write what the settings send to Salesforce."""
+    what = "permissions"
+    # A Person Account is an Account to Salesforce.
+    objects = {name: stream_of(name) for name in settings.objects}
+    options = [f"--permissions={name}" for name in dict.fromkeys(objects.values())]
+    result = _invoke(what, _TARGET, *options)
+    if isinstance(result, Finding):
+        return result
+    if result.returncode == _USAGE:
+        return Finding(what, None, f"this project's {_TARGET} does not tell them")
+    if result.returncode:
+        return _failed(what, result)
+    may = json.loads(result.stdout)
+    lacking: list[str] = []
+    for name, object_ in objects.items():
+        actions = ["create", "update"] + ["delete"] * (settings.on_delete == "propagate")
+        lacking += [f"{action} {object_}" for action in actions if not may[object_][action]]
+        fields = [
+            row.salesforce
+            for row in settings.mappings[name]
+            if allows(row.direction, SALESFORCE) and not row.related
+        ]
+        if settings.salesforce_external_id_field:
+            fields.append(settings.salesforce_external_id_field)
+        for field in fields:
+            allowed = may[object_]["fields"].get(field, {})
+            actions = [one for one in ("create", "update") if not allowed.get(one)]
+            if actions:
+                lacking.append(f"{'/'.join(actions)} {object_}.{field}")
+    if lacking:
+        return Finding(
+            what,
+            False,
+            f"the user of {_TARGET} may not {', '.join(dict.fromkeys(lacking))}. Grant it in "
+            "Salesforce (object and field-level security), or map the field with direction: "
+            "salesforce_to_phoneiq",
+        )
+    return Finding(what, True, f"may write all mapped fields of {', '.join(may)}")
+
+
+def _invoke(what: str, plugin: str, *options: str) -> subprocess.CompletedProcess[str] | Finding:
+    """Start a plugin through Meltano, with the settings that the job uses.
+
+    Returns:
+        What became of it; a finding where it could not be started, or did not end.
+    """
     beside = Path(os.environ.get("MELTANO_PROJECT_ROOT", "."), ".venv", "bin")
     meltano = shutil.which("meltano") or shutil.which("meltano", path=str(beside))
     if meltano is None:
-        return Finding(side, None, "not tried: meltano is not on the PATH")
+        return Finding(what, None, "not tried: meltano is not on the PATH")
+    command = ["invoke", plugin, *options]
     try:
-        result = subprocess.run(  # noqa: S603
-            [meltano, "invoke", plugin, option],
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
+        return subprocess.run(  # noqa: S603
+            [meltano, *command], capture_output=True, text=True, timeout=_PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
-        return Finding(side, False, f"no answer within {_PATIENCE} s; try it: meltano invoke "
-                       f"{plugin} {option}")  # fmt: skip
-    if result.returncode == 0:
-        return Finding(side, True, f"answers {plugin}")
+        return Finding(
+            what, False, f"no answer within {_PATIENCE} s; try it: meltano {' '.join(command)}"
+        )
+
+
+def _failed(what: str, result: subprocess.CompletedProcess[str]) -> Finding:
     # What the plugin says may hold secrets, so it is not repeated.
+    _, *command = result.args
     return Finding(
-        side,
+        what,
         False,
-        f"{plugin} exits with {result.returncode}; what it says: meltano invoke {plugin} {option}",
+        f"{command[1]} exits with {result.returncode}; what it says: meltano {' '.join(command)}",
     )
