@@ -30,6 +30,7 @@ from phoneiq_client.model import (
     Result,
     Update,
     Upsert,
+    contact_write,
     openapi,
     standard_fields,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "UnreachableError",
     "Update",
     "Upsert",
+    "contact_write",
     "openapi",
     "standard_fields",
 ]

@@ -77,14 +77,14 @@ class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True):
 class Upsert(msgspec.Struct, frozen=True, tag_field="op", tag="upsert"):
     """Change the contact that has the given `salesforce_id`, or create one."""
 
-    contact: dict[str, Any]
+    contact: dict[str, Any] | msgspec.Struct
 
 
 class Update(msgspec.Struct, frozen=True, tag_field="op", tag="update"):
     """Change the given fields of a contact."""
 
     id: str
-    contact: dict[str, Any]
+    contact: dict[str, Any] | msgspec.Struct
 
 
 class Delete(msgspec.Struct, frozen=True, tag_field="op", tag="delete"):
@@ -114,6 +114,18 @@ def openapi() -> dict[str, Any]:
 
 
 @cache
+def contact_write() -> type[msgspec.Struct]:
+    """Return the type of what can be written to a contact, to decode and check it in one step.
+
+    It has a field for each one of `ContactWrite`: UNSET is absent, None clears. A field of another
+    name is refused, as is a value of another JSON type; lengths and patterns are PhoneIQ's matter.
+    """
+    properties = openapi()["components"]["schemas"]["ContactWrite"]["properties"]
+    fields = [(key, _value_type(schema), msgspec.UNSET) for key, schema in properties.items()]
+    return msgspec.defstruct("ContactWrite", fields, forbid_unknown_fields=True)
+
+
+@cache
 def standard_fields() -> tuple[ContactField, ...]:
     """Return the fields that the contacts of every account have, in the document's order."""
     properties = openapi()["components"]["schemas"]["Contact"]["properties"]
@@ -129,3 +141,13 @@ def standard_fields() -> tuple[ContactField, ...]:
         for key, schema in properties.items()
         if key != "custom_fields"
     )
+
+
+def _value_type(schema: dict[str, Any]) -> Any:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return _value_type(openapi()["components"]["schemas"][name])
+    custom = dict[str, str | int | float | bool | None]
+    types = {"string": str, "array": list[str], "object": custom}
+    (kind,) = (kind for kind in schema["type"] if kind != "null")
+    return types[kind] | None | msgspec.UnsetType

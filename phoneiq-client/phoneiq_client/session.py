@@ -148,6 +148,11 @@ class PhoneIQ:
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+        # Proxies and certificates of the environment: requests would look them up for each call.
+        found = self._session.merge_environment_settings(self.api_url, {}, None, None, None)
+        self._session.proxies = found["proxies"]
+        self._session.verify = found["verify"]
+        self._session.trust_env = False
 
     def __repr__(self) -> str:
         return f"PhoneIQ({self.api_url!r})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from phoneiq_client import ErrorDetail
 from singer_sdk.sinks import Sink
 
-from target_phoneiq.writes import Write
+from target_phoneiq.writes import RecordWrite
 
 if TYPE_CHECKING:
     from target_phoneiq.rejects import RejectFile
@@ -62,7 +62,7 @@ class ContactsSink(PhoneIQSink):
             record: The record.
             context: Not used.
         """
-        self.writer.add(Write(self.stream_name, record))
+        self.writer.add(RecordWrite(self.stream_name, record))
 
 
 class UnknownStreamSink(PhoneIQSink):
@@ -77,4 +77,4 @@ class UnknownStreamSink(PhoneIQSink):
         """
         message = "This target writes the stream contacts."
         error = ErrorDetail(code="unknown_stream", message=message)
-        self.rejects.add(Write(self.stream_name, record), error)
+        self.rejects.add(RecordWrite(self.stream_name, record), error)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
+from collections import Counter
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 from phoneiq_client import PhoneIQ
@@ -14,50 +14,91 @@ from singer_sdk import Target
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from target_phoneiq.errors import StopError
 from target_phoneiq.rejects import RejectFile
 from target_phoneiq.sinks import ContactsSink, PhoneIQSink, UnknownStreamSink
 from target_phoneiq.writer import Writer
+from target_phoneiq.writes import NOT_JSON, PlainWrite, decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from singer_sdk import metrics
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+
+class _Message(msgspec.Struct):
+    """A Singer message; what a record holds stays text until it is known what it is for."""
+
+    type: str
+    stream: str = ""
+    record: msgspec.Raw = msgspec.Raw()
 
 
 class MessageReader(GenericSingerReader[bytes]):
     """Reads messages fast, and keeps their content, which is personal, out of errors."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._decode = msgspec.json.Decoder(dict[str, Any]).decode
+    _decode: Final = msgspec.json.Decoder(_Message).decode
 
     @property
     def default_input(self) -> IO[bytes]:
         """Standard input."""
         return sys.stdin.buffer
 
+    def process_lines(
+        self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        """Hand each message to the callback of its type; a record is handed over undecoded.
+
+        Args:
+            file_input: The messages, a line each.
+            callbacks: What takes the messages, by type.
+
+        Returns:
+            How many messages of each type there were.
+
+        Raises:
+            StopError: If a line is no message.
+        """
+        seen: Counter[str] = Counter()
+        decode = self._decode
+        take_record = callbacks["RECORD"]
+        records = 0
+        for line in getattr(file_input, "buffer", file_input) or self.default_input:
+            try:
+                read = decode(line)
+            except NOT_JSON:
+                read = None
+            if read is not None and read.type == "RECORD" and read.stream and read.record:
+                take_record({"type": "RECORD", "stream": read.stream, "record": read.record})
+                records += 1
+                continue
+            message = self.deserialize_json(line)
+            self.assert_line_requires(message, {"type"})
+            kind = message["type"]
+            if kind not in callbacks:
+                text = f"the input holds a message of the unknown type {kind!r}"
+                raise StopError(text)
+            callbacks[kind](message)
+            seen[kind] += 1
+        seen["RECORD"] += records
+        return seen
+
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """Return the message of one line.
+
+        Args:
+            line: The line.
 
         Raises:
             StopError: If the line is no JSON object.
         """
         try:
-            return self._decode(line)
-        except msgspec.MsgspecError:
-            return self._with_half_characters(line)
-
-    def _with_half_characters(self, line: bytes) -> dict[str, Any]:
-        """Decode a line that msgspec refuses, if all that is wrong is a text cut in an emoji.
-
-        Only its record is to be refused then, not the input.
-        """
-        try:
-            message = json.loads(line, parse_constant=_refuse_constant)
+            message = decode_json(line)
         except ValueError:
             message = None
         if not isinstance(message, dict):
@@ -77,10 +118,6 @@ class MessageReader(GenericSingerReader[bytes]):
             kind = line_dict.get("type", "message without type")
             text = f"a {kind} of the stream {line_dict.get('stream')} lacks {missing}"
             raise StopError(text)
-
-    def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
-        message = f"the input holds a message of the unknown type {message_dict['type']!r}"
-        raise StopError(message)
 
 
 class TargetPhoneIQ(Target):
@@ -165,6 +202,8 @@ class TargetPhoneIQ(Target):
         """
         self._started = time.monotonic()
         self._newest_state: Any = None
+        # The streams whose records are written as they are, and what counts them.
+        self._unmapped: dict[str, metrics.Counter] = {}
         if isinstance(config, dict):
             config = {name: value for name, value in config.items() if value is not None}
         try:
@@ -237,10 +276,31 @@ class TargetPhoneIQ(Target):
             raise StopError(message)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Hand a record to its sink: the SDK's own way without validation and date parsing."""
+        """Hand a record to the writer at once where nothing is to be done to it."""
+        record = message_dict.get("record")
+        if type(record) is msgspec.Raw:
+            stream = message_dict["stream"]
+            counter = self._unmapped.get(stream)
+            if counter is not None:
+                try:
+                    write = PlainWrite(stream, record)
+                except NOT_JSON:
+                    pass
+                else:
+                    self.writer.add(write)
+                    counter.value += 1
+                    return
         self._assert_line_requires(message_dict, requires={"stream", "record"})
-        stream = message_dict["stream"]
-        record = message_dict["record"]
+        self._process_any_record(message_dict["stream"], record)
+
+    def _process_any_record(self, stream: str, record: Any) -> None:
+        """Hand a record to its sink: the SDK's own way without validation and date parsing."""
+        if isinstance(record, msgspec.Raw):
+            try:
+                record = decode_json(record)
+            except ValueError as error:
+                message = f"a RECORD of the stream {stream} is not JSON"
+                raise StopError(message) from error
         if not isinstance(record, dict):
             message = f"a RECORD of the stream {stream} is a {type(record).__name__}, not an object"
             raise StopError(message)
@@ -253,6 +313,20 @@ class TargetPhoneIQ(Target):
                 sink._singer_validate_message(mapped)  # noqa: SLF001
                 sink.process_record(mapped, {})
                 sink.record_counter_metric.increment()
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_schema_message(message_dict)
+        stream = message_dict["stream"]
+        self._unmapped.pop(stream, None)
+        maps = self.mapper.stream_maps[stream]
+        sink = self._sinks_active.get(stream)
+        if (
+            isinstance(sink, ContactsSink)
+            and len(maps) == 1
+            and isinstance(maps[0], SameRecordTransform)
+            and not maps[0].flattening_enabled
+        ):
+            self._unmapped[stream] = sink.record_counter_metric
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Hand a STATE to the writer, which knows when it may pass."""
@@ -293,11 +367,6 @@ class TargetPhoneIQ(Target):
         if counts["already gone"]:
             text += f", {counts['already gone']} to delete were gone already"
         self.logger.info("%s, %.1f seconds", text, time.monotonic() - self._started)
-
-
-def _refuse_constant(name: str) -> None:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
 
 
 def _without_key(problem: str) -> str:

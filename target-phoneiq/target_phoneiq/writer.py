@@ -15,18 +15,22 @@ import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from phoneiq_client import ErrorDetail, PhoneIQ, PhoneIQError, Result, TooLargeError
 
 from target_phoneiq.errors import StopError
-from target_phoneiq.writes import RefusedError, Write
+from target_phoneiq.writes import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import msgspec
+    from phoneiq_client import Operation
+
     from target_phoneiq.rejects import RejectFile
+    from target_phoneiq.writes import Write
 
 MAX_BATCH_BYTES = 4_500_000
 MAX_BATCH_AGE = 60.0
@@ -35,13 +39,15 @@ MAX_BATCH_AGE = 60.0
 UNSETTLED_PER_REQUEST = 4
 """How far other requests may run ahead of one that is slow, in batches per request in flight."""
 
+_DONE = {201: "created", 204: "deleted"}
+_status = attrgetter("status")
 _NO_STATE: Any = object()
 
 
 class _Batch:
     def __init__(self) -> None:
         self.writes: list[Write] = []
-        self.operations: list[msgspec.Raw] = []
+        self.operations: list[Operation | msgspec.Raw] = []
         self.keys: set[str] = set()
         self.bytes = 0
         self.opened = time.monotonic()
@@ -49,11 +55,11 @@ class _Batch:
         self.overlapped = False
         self.answer: Future[list[Result]] = Future()
 
-    def add(self, write: Write, operation: bytes) -> None:
+    def add(self, write: Write, operation: Operation | msgspec.Raw) -> None:
         self.writes.append(write)
-        self.operations.append(msgspec.Raw(operation))
+        self.operations.append(operation)
         self.keys.update(write.keys)
-        self.bytes += len(operation)
+        self.bytes += write.size
 
 
 class Writer:
@@ -95,12 +101,12 @@ class Writer:
             StopError: If an earlier write could not be sent.
         """
         try:
-            operation = write.encode()
+            operation = write.operation()
         except RefusedError as error:
             self._rejects.add(write, error.detail)
             return
         batch = self._filling
-        if batch.bytes + len(operation) > MAX_BATCH_BYTES:
+        if batch.bytes + write.size > MAX_BATCH_BYTES:
             self._dispatch()
             batch = self._filling
         batch.add(write, operation)
@@ -160,7 +166,7 @@ class Writer:
             and all(batch.keys.isdisjoint(other.keys) for other in self._unsettled)
         )
 
-    def _send(self, operations: list[msgspec.Raw]) -> list[Result]:
+    def _send(self, operations: list[Operation | msgspec.Raw]) -> list[Result]:
         try:
             return self._api.batch(operations)
         except TooLargeError as error:
@@ -178,8 +184,7 @@ class Writer:
                 results = batch.answer.result()
                 if batch.overlapped:
                     results = self._again(batch, results)
-                for write, result in zip(batch.writes, results, strict=True):
-                    self._count(write, result)
+                self._count(batch.writes, results)
             except PhoneIQError as error:
                 self.stop()
                 raise StopError(str(error)) from error
@@ -208,14 +213,22 @@ class Writer:
             results[index] = result
         return results
 
-    def _count(self, write: Write, result: Result) -> None:
+    def _count(self, writes: list[Write], results: list[Result]) -> None:
+        statuses = Counter(map(_status, results))
+        for status, count in statuses.items():
+            if status < 400:
+                self.counts[_DONE.get(status, "updated")] += count
+        if max(statuses) >= 400:
+            for write, result in zip(writes, results, strict=True):
+                if result.status >= 400:
+                    self._refused(write, result)
+
+    def _refused(self, write: Write, result: Result) -> None:
         if result.status == 404 and write.action == "delete":
             self.counts["already gone"] += 1
-        elif result.status >= 400:
-            error = result.error or ErrorDetail(code=str(result.status), message="no details")
-            self._rejects.add(write, error)
-        else:
-            self.counts[{201: "created", 204: "deleted"}.get(result.status, "updated")] += 1
+            return
+        error = result.error or ErrorDetail(code=str(result.status), message="no details")
+        self._rejects.add(write, error)
 
     def _wait(self, seconds: float) -> None:
         if self._stopped.wait(seconds):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import json
+import re
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import msgspec
-from phoneiq_client import Delete, ErrorDetail, Update, Upsert
+from phoneiq_client import Delete, ErrorDetail, Update, Upsert, contact_write
 
 if TYPE_CHECKING:
     from phoneiq_client import Operation
@@ -17,7 +20,24 @@ SDC_PREFIX = "_sdc_"
 SALESFORCE_ID_STEM = 15
 """The part of a Salesforce id that its short and its long form share."""
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What msgspec raises where it refuses a text."""
+
+# A record as the reconciler writes it: msgspec decodes and checks it in one step.
+_PLAIN = msgspec.defstruct(
+    "PlainRecord",
+    [("id", str | None, None), ("sdc_deleted_at", str | None, None)],
+    bases=(contact_write(),),
+    rename={"sdc_deleted_at": "_sdc_deleted_at"},
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+)
+_KNOWN = msgspec.defstruct("Known", [], bases=(contact_write(),), forbid_unknown_fields=False)
+_WRONG_TYPE = re.compile(r"(.+) - at `\$\.(\w+)")
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder().decode
+_decode_plain: Any = msgspec.json.Decoder(_PLAIN).decode
 
 
 class RefusedError(Exception):
@@ -28,76 +48,165 @@ class RefusedError(Exception):
         self.detail = ErrorDetail(code=code, message=message, field=field)
 
 
-class Write:
+class Write(ABC):
     """One change for one contact.
 
     Attributes:
         stream: The stream that it came from.
-        record: The record that it came from.
         id: The contact's id in PhoneIQ, where the record has it.
         external_id: The contact's `salesforce_id`, where the record has it.
-        action: What the record asks for.
-        keys: What names the contact: two writes that share one must not overtake each other.
+        deleted: Whether the record asks for a deletion.
+        size: About how many bytes its operation has; known when that was asked for.
     """
 
-    __slots__ = ("action", "external_id", "id", "keys", "record", "stream")
+    __slots__ = ("deleted", "external_id", "id", "size", "stream")
 
-    def __init__(self, stream: str, record: dict[str, Any]) -> None:
-        self.stream = stream
-        self.record = record
-        self.id = _not_blank(record.get("id"))
-        self.external_id = _not_blank(record.get("salesforce_id"))
-        self.action: Action
-        if record.get("_sdc_deleted_at") is not None:
-            self.action = "delete"
-        elif self.id is not None:
-            self.action = "update"
-        else:
-            self.action = "create" if self.external_id is None else "upsert"
-        self.keys: list[str] = []
+    stream: str
+    id: Any
+    external_id: Any
+    deleted: bool
+    size: int
+
+    @property
+    def action(self) -> Action:
+        """What the record asks for."""
+        if self.deleted:
+            return "delete"
         if self.id is not None:
-            self.keys.append(f"id {self.id}")
-        if self.external_id is not None:
-            self.keys.append(f"salesforce {str(self.external_id)[:SALESFORCE_ID_STEM]}")
+            return "update"
+        return "create" if self.external_id is None else "upsert"
 
-    def encode(self) -> bytes:
-        """Return the operation for PhoneIQ as JSON.
+    @property
+    def keys(self) -> list[str]:
+        """What names the contact: two writes that share one must not overtake each other."""
+        keys = [] if self.id is None else [self.id]
+        if self.external_id is not None:
+            keys.append(str(self.external_id)[:SALESFORCE_ID_STEM])
+        return keys
+
+    @property
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """The record that it came from."""
+
+    @abstractmethod
+    def operation(self) -> Operation | msgspec.Raw:
+        """Return what PhoneIQ is to do. It may be asked for once.
 
         Raises:
-            RefusedError: If the record cannot be one.
+            RefusedError: If the record is no operation.
         """
-        try:
-            return _encoder.encode(self._operation())
-        except UnicodeEncodeError as error:
-            message = "A text holds half a character."
-            raise RefusedError("invalid_field", message) from error
 
-    def _operation(self) -> Operation:
-        if self.id is not None and not isinstance(self.id, str):
-            message = f"An id is a text, this one is a {type(self.id).__name__}."
-            raise RefusedError("invalid_field", message, "id")
-        if self.action == "delete":
+    def _operation(self, contact: dict[str, Any] | msgspec.Struct) -> Operation:
+        if self.deleted:
             if self.id is None:
                 message = "A deletion needs the contact's id."
                 raise RefusedError("invalid_operation", message, "id")
             return Delete(self.id)
-        contact = _contact(self.record)
         return Upsert(contact) if self.id is None else Update(self.id, contact)
 
 
-def _not_blank(value: Any) -> Any:
-    return None if value == "" else value
+class PlainWrite(Write):
+    """A write that needs nothing but the fields of its record, each of the right type."""
+
+    __slots__ = ("_fields", "_line")
+
+    def __init__(self, stream: str, line: msgspec.Raw) -> None:
+        """Decode a record.
+
+        Raises:
+            msgspec.MsgspecError: If it is none of this kind: `RecordWrite` takes any.
+            UnicodeDecodeError: If it is no text.
+        """
+        fields = _decode_plain(line)
+        self.stream = stream
+        self.id = fields.id or None
+        self.external_id = fields.salesforce_id or None
+        self.deleted = fields.sdc_deleted_at is not None
+        self.size = len(line)
+        self._line = line
+        self._fields = fields
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record that it came from."""
+        record: dict[str, Any] = _decode(self._line)
+        return record
+
+    def operation(self) -> Operation:
+        """Return what PhoneIQ is to do."""
+        # None is the default here, which is left out.
+        self._fields.id = None
+        return self._operation(self._fields)
 
 
-def _contact(record: dict[str, Any]) -> dict[str, Any]:
-    contact: dict[str, Any] = {}
-    custom: dict[str, Any] = {}
-    for name, value in record.items():
-        if name.startswith(CUSTOM_PREFIX) and name != "custom_fields":
-            custom[name[len(CUSTOM_PREFIX) :]] = value
-        elif name != "id" and not name.startswith(SDC_PREFIX):
-            contact[name] = value
-    if custom:
-        given = contact.get("custom_fields")
-        contact["custom_fields"] = {**given, **custom} if isinstance(given, dict) else custom
-    return contact
+class RecordWrite(Write):
+    """A write that any record asks for; custom fields, which are an account's own, come here."""
+
+    __slots__ = ("record",)
+
+    record: dict[str, Any]
+
+    def __init__(self, stream: str, record: dict[str, Any]) -> None:
+        self.stream = stream
+        self.id = None if record.get("id") == "" else record.get("id")
+        self.external_id = record.get("salesforce_id") or None
+        self.deleted = record.get("_sdc_deleted_at") is not None
+        self.size = 0
+        self.record = record
+
+    def operation(self) -> msgspec.Raw:
+        """Return what PhoneIQ is to do, as JSON."""
+        if self.id is not None and not isinstance(self.id, str):
+            message = f"An id is a text, this one is a {type(self.id).__name__}."
+            raise RefusedError("invalid_field", message, "id")
+        contact = {} if self.deleted else self._contact()
+        try:
+            operation = _encode(self._operation(contact))
+        except UnicodeEncodeError as error:
+            message = "A text holds half a character."
+            raise RefusedError("invalid_field", message) from error
+        self.size = len(operation)
+        return msgspec.Raw(operation)
+
+    def _contact(self) -> dict[str, Any]:
+        contact: dict[str, Any] = {}
+        custom: dict[str, Any] = {}
+        for name, value in self.record.items():
+            if name.startswith(CUSTOM_PREFIX) and name != "custom_fields":
+                custom[name[len(CUSTOM_PREFIX) :]] = value
+            elif name != "id" and not name.startswith(SDC_PREFIX):
+                contact[name] = value
+        if custom:
+            given = contact.get("custom_fields")
+            contact["custom_fields"] = {**given, **custom} if isinstance(given, dict) else custom
+        try:
+            msgspec.convert(contact, _KNOWN)
+        except msgspec.ValidationError as error:
+            _refuse_type(error)
+        return contact
+
+
+def decode_json(text: msgspec.Raw | bytes | str) -> Any:
+    """Decode a JSON text.
+
+    One that is cut in an emoji is let through: only its record is to be refused then.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return _decode(text)
+    except NOT_JSON:
+        return json.loads(text if isinstance(text, str) else bytes(text), parse_constant=_refuse)
+
+
+def _refuse(name: str) -> NoReturn:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def _refuse_type(error: msgspec.ValidationError) -> NoReturn:
+    found = _WRONG_TYPE.match(str(error))
+    message, field = found.groups() if found else (str(error), None)
+    raise RefusedError("invalid_field", f"{message}.", field) from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import msgspec
+import pytest
 import schemathesis
-from phoneiq_client import openapi, standard_fields
+from phoneiq_client import contact_write, openapi, standard_fields
 
 READ_ONLY = {"id", "created_at", "updated_at", "deleted_at", "version"}
 
@@ -32,6 +34,17 @@ def test_what_can_be_written_is_what_is_not_read_only():
     assert schemas["Contact"]["required"] == [*fields]
     assert [*schemas["ContactWrite"]["properties"]] == [f for f in fields if f not in READ_ONLY]
     assert {field.key for field in standard_fields() if not field.writable} == READ_ONLY
+
+
+def test_the_type_of_a_write_has_the_fields_of_the_document():
+    written = msgspec.json.decode(b'{"first_name": null, "tags": ["a"]}', type=contact_write())
+    assert msgspec.json.encode(written) == b'{"first_name":null,"tags":["a"]}'
+    assert [*written.__struct_fields__] == [
+        *openapi()["components"]["schemas"]["ContactWrite"]["properties"]
+    ]
+    for refused in (b'{"id": "pc_1"}', b'{"first_name": 1}', b'{"custom_fields": {"a": []}}'):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(refused, type=contact_write())
 
 
 def test_standard_fields_say_what_the_document_says():

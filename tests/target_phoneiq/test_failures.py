@@ -59,6 +59,7 @@ def test_a_setting_that_is_null_has_its_default(target, say):
         ("Adalheid says hello", "a line of 20 bytes in the input is not a Singer message"),
         ('["Adalheid"]', "is not a Singer message"),
         ('{"type": "RECORD", "stream": "contacts", "record": {"Adalheid": NaN}}', "is not a"),
+        ('{"type": "RECORD", "stream": "contacts", "record": ["Adalheid"]}', "is a list"),
         ('{"name": "Adalheid"}', "a message without type of the stream None lacks type"),
         ('{"type": "RECORD", "stream": "contacts", "name": "Adalheid"}', "lacks record"),
         ('{"type": "RECORD", "stream": "contacts", "record": "Adalheid"}', "is a str"),

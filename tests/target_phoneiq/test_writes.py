@@ -153,6 +153,27 @@ def test_a_refused_record_goes_to_the_reject_file_and_stops_nobody(box, target, 
     assert made["id"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"first_name": ["Gil"]}, "first_name", "Expected `str | null`, got `array`."),
+        (
+            {"postal_code": 8001, "custom_vip": True},
+            "postal_code",
+            "Expected `str | null`, got `int`.",
+        ),
+        ({"tags": ["a", 7]}, "tags", "Expected `str`, got `int`."),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_rejected_unasked(box, target, say, fields, field, message):
+    box.admin.clear_requests()
+    load = target(say.schema(), say.record(**fields))
+    (line,) = load.rejects
+    assert line["error"] == {"code": "invalid_field", "message": message, "fields": [field]}
+    assert line["record"] == fields
+    assert box.admin.requests(side="phoneiq") == []
+
+
 def test_the_reject_file_is_appended_to_and_private(target, say, tmp_path):
     path = tmp_path / "rejects.jsonl"
     path.write_text('{"older": true}\n')
