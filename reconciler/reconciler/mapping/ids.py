@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-_CHECKSUM: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+#: Says for each of five characters whether it is upper case.
+_CASES: Final = {code: "1" if chr(code).isupper() else "0" for code in range(128)}
+#: The character of the checksum that stands for five of those.
+_CHECKSUM: Final = {
+    f"{bits:05b}"[::-1]: char for bits, char in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ012345")
+}
 
 #: Key prefixes of standard objects (Salesforce: "Standard Field Record ID Prefix Decoder").
 _PREFIXES: Final = {"001": "Account", "003": "Contact", "00Q": "Lead"}
@@ -17,15 +22,11 @@ def salesforce_id(value: str) -> str:
         value: An id of 15 or 18 characters; anything else comes back as it is.
     """
     value = value.strip()
-    if len(value) == 18:
-        value = value[:15]
-    if len(value) != 15:
+    if len(value) not in {15, 18} or not value.isascii():
         return value
-    suffix = "".join(
-        _CHECKSUM[sum(char.isupper() << bit for bit, char in enumerate(value[start : start + 5]))]
-        for start in (0, 5, 10)
-    )
-    return value + suffix
+    value = value[:15]
+    cases = value.translate(_CASES)
+    return value + _CHECKSUM[cases[:5]] + _CHECKSUM[cases[5:10]] + _CHECKSUM[cases[10:]]
 
 
 def object_of(identifier: str) -> str | None:

@@ -8,6 +8,8 @@ from typing import Final
 import phonenumbers
 import pycountry
 
+from reconciler.mapping.plain_phones import plainly_valid
+
 phonenumbers.enable_pattern_cache()
 
 #: Marks a value that is not a valid number, in canonical form.
@@ -55,7 +57,6 @@ def region_of(country: str | None, default: str) -> str:
     return _REGIONS.get(name.casefold(), default)
 
 
-@lru_cache(maxsize=65_536)
 def canonical_phone(raw: str, region: str) -> str | None:
     """A number as E.164 with its extension (`+14155550100;ext=12`).
 
@@ -67,6 +68,11 @@ def canonical_phone(raw: str, region: str) -> str | None:
         None where it is blank; `!` and the trimmed text where libphonenumber does not take it
         for a valid number.
     """
+    return plainly_valid(raw, region) or _by_library(raw, region)
+
+
+@lru_cache(maxsize=65_536)
+def _by_library(raw: str, region: str) -> str | None:
     text = " ".join(raw.split())
     if not text:
         return None

@@ -69,5 +69,7 @@ def table_key(value: Value) -> str:
 
 def fold_name(*parts: Any) -> str:
     """A full name for comparison: NFKC, without case and surplus white space; may be empty."""
-    name = " ".join(part for part in parts if isinstance(part, str))
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    name = " ".join([part for part in parts if isinstance(part, str)])
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)
+    return " ".join(name.casefold().split())
