@@ -1,7 +1,8 @@
-"""Fixtures that several packages' tests share: a running sandbox, and tap-salesforce."""
+"""Fixtures that several packages' tests share: a sandbox, PostgreSQL, and tap-salesforce."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sandbox.client import Sandbox
+from sqlalchemy.engine import URL, make_url
+
+from tests.postgresql import MISSING, Places, cluster, programs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TAP_SALESFORCE = "2.8.1"
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +34,39 @@ def box(sandbox_process: Sandbox) -> Sandbox:
     """The sandbox without data, faults or requests, its clock at real time."""
     sandbox_process.admin.reset()
     return sandbox_process
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[URL]:
+    """A database of a PostgreSQL server that others can be made from.
+
+    A server of our own, unless TEST_POSTGRES_URL names one. Where there is none, tests skip, or
+    fail where TEST_POSTGRES_REQUIRED is set.
+    """
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield make_url(given)
+        return
+    folder = programs()
+    if folder is None:
+        (pytest.fail if os.environ.get("TEST_POSTGRES_REQUIRED") else pytest.skip)(MISSING)
+    with cluster(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def places(postgresql: URL) -> Iterator[Places]:
+    """Empty places for ledgers on PostgreSQL, for those who give them back themselves."""
+    made = Places(postgresql)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place(places: Places) -> Iterator[Callable[[], str]]:
+    """Gives the URL of one more empty place for a ledger on PostgreSQL."""
+    yield places.take
+    places.give_back()
 
 
 @pytest.fixture(scope="session")

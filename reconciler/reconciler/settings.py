@@ -65,6 +65,10 @@ _SDK_SETTINGS: Final = frozenset(
 SYNCED_OBJECTS: Final[tuple[SalesforceObject, ...]] = get_args(SalesforceObject)
 
 
+#: What `ledger_url` may be, as messages say it.
+_LEDGERS: Final = "allowed is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The checked settings of one run.
@@ -357,13 +361,11 @@ def _url(name: str, value: Any) -> Any:
         url = make_url(value)
     except ArgumentError:
         # The value may hold a password, so it is not repeated.
-        raise SettingsError(
-            f"setting '{name}' is not a database URL; allowed is sqlite:///PATH"
-        ) from None
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        raise SettingsError(
-            f"setting '{name}' names a {url.get_backend_name()} database; allowed is sqlite:///PATH"
-        )
+        raise SettingsError(f"setting '{name}' is not a database URL; {_LEDGERS}") from None
+    if url.drivername in {"postgresql", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    if url.drivername != "sqlite" or not url.database or url.database == ":memory:":
+        raise SettingsError(f"setting '{name}' names a {url.drivername} database; {_LEDGERS}")
     return value
 
 
@@ -527,7 +529,8 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
         ),
         "ledger_url": _text(
             "Ledger URL",
-            "SQLAlchemy URL of the ledger: sqlite:///PATH.",
+            "SQLAlchemy URL of the ledger: sqlite:///PATH, or, where several hosts share it, "
+            "postgresql://USER:PASSWORD@HOST/DATABASE.",
             secret=True,
         ),
         "sync_direction": _text(

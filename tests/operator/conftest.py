@@ -53,7 +53,7 @@ class Seat:
         """Type a command and let it exit as it likes."""
         result = CliRunner().invoke(
             contact_sync,
-            ["--ledger-url", f"sqlite:///{self.job.ledger}", *args],
+            ["--ledger-url", self.job.ledger_url, *args],
             env={"COLUMNS": str(width)} | env,
             input=says,
         )

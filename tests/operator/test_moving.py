@@ -7,12 +7,29 @@ import json
 import pytest
 
 from tests.operator.conftest import Seat
+from tests.reconciler.job import Job, files
+
+
+@pytest.fixture(
+    params=[("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "sqlite")],
+    ids="-to-".join,
+)
+def seat(request, tmp_path):
+    """The seat at a job whose first ledger is of one kind and whose next ones are of another."""
+    kinds = iter(request.param)
+    new_file = files(tmp_path)
+
+    def new():
+        kind = next(kinds, request.param[-1])
+        return new_file() if kind == "sqlite" else request.getfixturevalue("place")()
+
+    return Seat(Job(tmp_path, new))
 
 
 @pytest.fixture
 def moved(seat, tmp_path):
     """The seat at a new ledger that has imported the old one, and what was known there."""
-    old, job = seat.job.ledger, seat.job
+    old, job = seat.job.ledger_url, seat.job
     found = job.phoneiq.create(first_name="Ada", mobile_phone="+14155550132", job_title="Old")
     pair = job.pair_up(Title="Countess")
     assert pair[1] == found
@@ -24,11 +41,11 @@ def moved(seat, tmp_path):
     job.settle()
     seat.file = tmp_path / "sync.jsonl"
     seat.done("export", str(seat.file))
-    job.ledger = tmp_path / "new.db"
+    job.lose_ledger()
     answer = seat.done("import", str(seat.file))
     assert "2 pairs and 1 single records" in answer.words
     assert "meltano run --full-refresh contact-sync" in answer.words
-    assert old.exists()
+    seat.old = old
     job.states.clear()
     job.forget_written()
     seat.pair = pair
@@ -51,10 +68,11 @@ def test_edits_made_meanwhile_travel_by_the_old_baseline(moved):
     assert moved.json("conflicts") == []
 
 
-def test_bookmarks_of_the_old_ledger_are_refused(moved, tmp_path):
-    moved.job.ledger = tmp_path / "ledger.db"
+def test_bookmarks_of_the_old_ledger_are_refused(moved):
+    new = moved.job.ledger_url
+    moved.job.ledger_url = moved.old
     moved.job.run()
-    moved.job.ledger = tmp_path / "new.db"
+    moved.job.ledger_url = new
     passed = moved.job.run()[-1]
     assert passed.code == 1
     assert "--full-refresh" in passed.text
@@ -111,7 +129,7 @@ def test_half_a_file_imports_nothing(moved, tmp_path):
     lines = moved.file.read_text().splitlines()
     cut = tmp_path / "cut.jsonl"
     cut.write_text("\n".join([*lines[:-1], lines[-1][:40]]) + "\n")
-    moved.job.ledger = tmp_path / "third.db"
+    moved.job.lose_ledger()
     assert f"line {len(lines)}" in moved.refused("import", str(cut)).words
     assert Seat(moved.job).json("status")["pairs"] == {}
     assert json.loads(lines[0])["settings"]["objects"] == ["Contact", "Lead"]

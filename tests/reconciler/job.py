@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import logging
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from reconciler.cli import main as contact_sync
 from reconciler.mapper import Reconciler
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import _ConfigInput
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.engine import Engine, make_url
 
 from tests.reconciler.platforms import Clock, PhoneIQ, Salesforce, deliver
 
@@ -32,16 +32,13 @@ PIPES = (OBSERVE, TO_PHONEIQ, TO_SALESFORCE)
 
 #: SQL that was compiled for one ledger, for all of them: half of a small pipe's time is compiling.
 _compiled: dict[Any, Any] = {}
-_dialects: list[Any] = []
+_dialects: dict[str, Any] = {}
 
 
 @event.listens_for(Engine, "engine_connect")
 def _share_compiled_sql(connection: Any) -> None:
-    if connection.dialect.name == "sqlite":
-        if not _dialects:
-            _dialects.append(connection.dialect)
-        connection.dialect = _dialects[0]
-        connection.execution_options(compiled_cache=_compiled)
+    connection.dialect = _dialects.setdefault(connection.dialect.name, connection.dialect)
+    connection.execution_options(compiled_cache=_compiled)
 
 
 class Killed(BaseException):
@@ -87,15 +84,19 @@ class Job:
     """Two platforms, three pipes, one ledger, and the STATE that Meltano keeps of each pipe.
 
     Args:
-        folder: Where the ledger goes.
+        folder: Where SQLite ledgers go.
+        new_ledger: Gives the URL of an empty ledger; SQLite files by default.
         settings: The reconciler's settings that differ from their defaults.
     """
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, new_ledger: Callable[[], str] | None = None, **settings: Any
+    ) -> None:
         self.clock = Clock()
         self.salesforce = Salesforce(self.clock)
         self.phoneiq = PhoneIQ(self.clock)
-        self.ledger = folder / "ledger.db"
+        self._new_ledger = new_ledger or files(folder)
+        self.ledger_url = self._new_ledger()
         self.settings = settings
         self.states: dict[str, Message] = {}
 
@@ -153,7 +154,7 @@ class Job:
         kill_after: int = 0,
     ) -> Passed:
         """The mapper alone, on messages."""
-        config = {"mode": pipe, "ledger_url": f"sqlite:///{self.ledger}"} | self.settings
+        config = {"mode": pipe, "ledger_url": self.ledger_url} | self.settings
         source = io.BytesIO(b"".join(json.dumps(message).encode() + b"\n" for message in extract))
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         code = 0
@@ -176,16 +177,19 @@ class Job:
                 code = int(stop.code or 0)
             except Killed:
                 code = 137
-                self._bury_the_holder()
+        if code == 137:
+            self._bury_the_holder()
         output.flush()
         lines = output.buffer.getvalue().splitlines()  # type: ignore[attr-defined]
         return Passed(pipe, code, [json.loads(line) for line in lines], log)
 
     def _bury_the_holder(self) -> None:
         """Let the lease be one of a process that is dead: this one lives on."""
-        with contextlib.closing(sqlite3.connect(self.ledger)) as ledger, ledger:
-            if ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'lease'").fetchone():
-                ledger.execute("UPDATE lease SET pid = ?", (2**30,))
+        engine = create_engine(self.ledger_url)
+        with engine.begin() as connection:
+            if inspect(connection).has_table("lease"):
+                connection.execute(text(f"UPDATE lease SET pid = {2**30}"))
+        engine.dispose()
 
     def pair_up(self, object_: str = "Contact", **fields: Any) -> tuple[str, str]:
         """A Salesforce record and its PhoneIQ contact, synced and quiet; their ids."""
@@ -194,6 +198,20 @@ class Job:
         self.settle()
         self.forget_written()
         return record, self.contact_of(record)["id"]
+
+    # --- the ledger -------------------------------------------------------------------------
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite file."""
+        url = make_url(self.ledger_url)
+        assert url.get_backend_name() == "sqlite"
+        assert url.database is not None
+        return Path(url.database)
+
+    def lose_ledger(self) -> None:
+        """Go on with an empty one."""
+        self.ledger_url = self._new_ledger()
 
     # --- looking at both sides ------------------------------------------------------------
 
@@ -208,7 +226,7 @@ class Job:
 
     def history(self) -> list[dict[str, Any]]:
         """The recorded runs as the operator's command shows them, newest first."""
-        return history(self.ledger)
+        return history(self.ledger_url)
 
     def forget_written(self) -> None:
         """Start noting writes anew."""
@@ -217,13 +235,24 @@ class Job:
             side.refused.clear()
 
 
-def history(ledger: Path) -> list[dict[str, Any]]:
-    """What `contact-sync history` says of a ledger."""
-    result = CliRunner().invoke(
-        contact_sync, ["--ledger-url", f"sqlite:///{ledger}", "history", "--json"]
-    )
+def history(ledger_url: str) -> list[dict[str, Any]]:
+    """What `contact-sync history` says of a ledger; nothing where there is none yet."""
+    result = CliRunner().invoke(contact_sync, ["--ledger-url", ledger_url, "history", "--json"])
+    if "there is no ledger" in result.output:
+        return []
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
+
+
+def files(folder: Path) -> Callable[[], str]:
+    """Gives the URLs of SQLite ledgers in a folder, the first one `ledger.db`."""
+    numbers = itertools.count(1)
+
+    def new() -> str:
+        number = next(numbers)
+        return f"sqlite:///{folder / ('ledger.db' if number == 1 else f'ledger-{number}.db')}"
+
+    return new
 
 
 def lost_from(position: int) -> Callable[[list[Message]], list[Message]]:

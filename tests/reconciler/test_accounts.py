@@ -146,7 +146,7 @@ def test_the_pair_of_a_merged_account_moves_to_its_master(job, acme):
 def test_a_lost_ledger_finds_accounts_again(job, acme):
     account, contact = acme
     job.salesforce.edit(account, Phone="+14155550199")
-    job.ledger.unlink()
+    job.lose_ledger()
     job.states.clear()
     job.settle()
     assert [row["id"] for row in job.phoneiq.live()] == [contact]

@@ -240,7 +240,7 @@ def test_a_person_who_goes_back_and_forth_a_few_times_is_followed(job):
 
 def test_a_lost_ledger_notices_again(job, on_phoneiq):
     _, contact = on_phoneiq
-    job.ledger.unlink()
+    job.lose_ledger()
     job.states.clear()
     assert quiet_after(job, 6) <= ROUNDS + 1
     assert job.phoneiq.get(contact)["job_title"] == "Analy"

@@ -17,7 +17,6 @@ from tests.reconciler.job import (
     PIPES,
     TO_PHONEIQ,
     TO_SALESFORCE,
-    Job,
     history,
     lost_from,
 )
@@ -218,21 +217,21 @@ def assert_refused(job, pipe, message):
 def test_a_lost_ledger_with_old_bookmarks_stops_the_run(job, pipe):
     crowd(job)
     job.settle()
-    lose(job.ledger)
+    job.lose_ledger()
     assert_refused(job, pipe, "belongs to another ledger")
 
 
 @pytest.mark.parametrize("pipe", PIPES)
-def test_a_swapped_ledger_stops_the_run(job, tmp_path, pipe):
+def test_a_swapped_ledger_stops_the_run(job, start, pipe):
     crowd(job)
     job.settle()
-    (tmp_path / "other").mkdir()
-    other = Job(tmp_path / "other")
+    other = start()
     other.settle()
-    job.ledger = other.ledger
+    job.ledger_url = other.ledger_url
     assert_refused(job, pipe, "belongs to another ledger")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("pipe", PIPES)
 def test_an_older_copy_of_the_ledger_stops_the_run(job, pipe):
     crowd(job)
@@ -258,7 +257,7 @@ def test_after_a_lost_ledger_a_full_refresh_finds_every_pair_again(job):
     crowd(job)
     job.settle()
     before = job.salesforce.everything(), job.phoneiq.everything()
-    lose(job.ledger)
+    job.lose_ledger()
     job.states.clear()
     job.settle()
     assert (job.salesforce.everything(), job.phoneiq.everything()) == before
@@ -269,7 +268,7 @@ def test_after_a_lost_ledger_a_full_refresh_finds_every_pair_again(job):
 
 def test_a_second_run_on_the_ledger_fails_at_once_and_says_who_holds_it(job):
     job.pipe(OBSERVE)
-    ledger = Ledger(f"sqlite:///{job.ledger}")
+    ledger = Ledger(job.ledger_url)
     with ledger.lease("someone else, process 7 on elsewhere"):
         passed = job.pipe(TO_PHONEIQ)
     ledger.close()
@@ -280,9 +279,9 @@ def test_a_second_run_on_the_ledger_fails_at_once_and_says_who_holds_it(job):
 
 
 def test_two_runs_at_once_in_two_processes(job, tmp_path):
-    with mapper(tmp_path, OBSERVE, job.ledger) as first:
-        wait_until_running(job.ledger, first)
-        with mapper(tmp_path, OBSERVE, job.ledger) as second:
+    with mapper(tmp_path, OBSERVE, job.ledger_url) as first:
+        wait_until_running(job.ledger_url, first)
+        with mapper(tmp_path, OBSERVE, job.ledger_url) as second:
             out, log = second.communicate(b"", timeout=60)
         assert second.returncode == 1
         assert out == b""
@@ -295,8 +294,8 @@ def test_two_runs_at_once_in_two_processes(job, tmp_path):
 
 
 def test_a_lease_whose_holder_died_is_taken_over(job, tmp_path):
-    with mapper(tmp_path, OBSERVE, job.ledger) as first:
-        wait_until_running(job.ledger, first)
+    with mapper(tmp_path, OBSERVE, job.ledger_url) as first:
+        wait_until_running(job.ledger_url, first)
         assert job.pipe(OBSERVE).code == 1
         first.kill()
         first.wait()
@@ -307,11 +306,10 @@ def test_a_lease_whose_holder_died_is_taken_over(job, tmp_path):
 # Rule 6: the same ledger and the same settings give the same plan.
 
 
-def test_the_same_ledger_and_settings_give_the_same_plan_in_the_same_order(tmp_path):
+def test_the_same_ledger_and_settings_give_the_same_plan_in_the_same_order(start):
     plans = []
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        job = Job(tmp_path / folder)
+    for _ in range(2):
+        job = start()
         crowd(job)
         job.pipe(OBSERVE)
         plans.append([job.pipe(pipe).records for pipe in (TO_PHONEIQ, TO_SALESFORCE, TO_PHONEIQ)])
@@ -334,6 +332,7 @@ def test_a_run_that_is_repeated_writes_nothing(job):
 # The ledger's file and the mapper's input.
 
 
+@pytest.mark.sqlite_only
 def test_the_ledger_is_readable_by_its_owner_only(job):
     crowd(job)
     job.run()
@@ -343,7 +342,7 @@ def test_the_ledger_is_readable_by_its_owner_only(job):
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b'{"type": "NOISE"}', b'{"type": 1}', b"Ada"])
 def test_input_that_is_no_singer_message_is_one_error_without_its_text(tmp_path, line):
-    with mapper(tmp_path, OBSERVE, tmp_path / "ledger.db") as process:
+    with mapper(tmp_path, OBSERVE, f"sqlite:///{tmp_path / 'ledger.db'}") as process:
         out, log = process.communicate(line + b"\n", timeout=60)
     assert process.returncode == 1
     assert out == b""
@@ -360,7 +359,7 @@ def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_p
     with source.open("w") as file:
         for message in job.salesforce.extract({}):
             file.write(json.dumps(message) + "\n")
-    with mapper(tmp_path, TO_PHONEIQ, job.ledger, "--input", source) as process:
+    with mapper(tmp_path, TO_PHONEIQ, job.ledger_url, "--input", source) as process:
         process.stdout.close()
         log = process.stderr.read()
         assert process.wait(timeout=60) == 1
@@ -371,10 +370,10 @@ def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_p
 
 
 @contextlib.contextmanager
-def mapper(tmp_path, pipe, ledger, *arguments):
+def mapper(tmp_path, pipe, ledger_url, *arguments):
     """The mapper as a process of its own."""
     config = tmp_path / "config.json"
-    config.write_text(json.dumps({"mode": pipe, "ledger_url": f"sqlite:///{ledger}"}))
+    config.write_text(json.dumps({"mode": pipe, "ledger_url": ledger_url}))
     command = [Path(sys.executable).with_name("reconciler"), "--config", config, *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -385,8 +384,8 @@ def mapper(tmp_path, pipe, ledger, *arguments):
             process.kill()
 
 
-def wait_until_running(ledger, process):
+def wait_until_running(ledger_url, process):
     while process.poll() is None:
-        if ledger.exists() and any(run["outcome"] == "running" for run in history(ledger)):
+        if any(run["outcome"] == "running" for run in history(ledger_url)):
             return
     raise AssertionError(process.stderr.read())

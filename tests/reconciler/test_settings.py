@@ -190,7 +190,7 @@ def test_a_wrong_setting_ends_the_run_before_anything_is_stored(start):
     assert passed.code == 1
     assert "'sync_direction'" in passed.text
     assert passed.messages == []
-    assert not job.ledger.exists()
+    assert job.history() == []
 
 
 @pytest.mark.parametrize(

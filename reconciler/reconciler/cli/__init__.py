@@ -20,7 +20,7 @@ from reconciler.cli.showing import status
     "--ledger-url",
     envvar="RECONCILER_LEDGER_URL",
     show_envvar=True,
-    help="SQLAlchemy URL of the ledger: sqlite:///PATH.",
+    help="SQLAlchemy URL of the ledger: sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
 )
 @click.pass_context
 def main(context: click.Context, ledger_url: str | None) -> None:

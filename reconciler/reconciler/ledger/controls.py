@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.rows import from_json, to_json
+from reconciler.ledger.sets import put_rows
 from reconciler.ledger.tables import meta
 
 #: `fingerprint` and `settings`: those that the ledger was last planned with. `active_since`: when
@@ -48,10 +49,15 @@ class Controls:
     def set(self, values: Mapping[Control, Any]) -> None:
         """Set values together; None takes one away."""
         with self._database.transaction() as connection:
-            connection.execute(delete(meta).where(meta.c.key.in_(list(values))))
-            kept = {name: value for name, value in values.items() if value is not None}
-            if kept:
-                connection.execute(
-                    insert(meta),
-                    [{"key": name, "value": to_json(value)} for name, value in kept.items()],
-                )
+            gone = [name for name, value in values.items() if value is None]
+            if gone:
+                connection.execute(delete(meta).where(meta.c.key.in_(gone)))
+            put_rows(
+                connection,
+                meta,
+                [
+                    {"key": name, "value": to_json(value)}
+                    for name, value in values.items()
+                    if value is not None
+                ],
+            )

@@ -2,89 +2,130 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select
+from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from reconciler.errors import LedgerError
+from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
+from reconciler.ledger.sets import insert_rows, put_rows
 from reconciler.ledger.tables import SCHEMA_VERSION, meta, metadata
+
+_BACKENDS: Final[dict[str, ModuleType]] = {"sqlite": sqlite, "postgresql": postgresql}
+#: Rows that are copied at a time.
+_COPIED: Final = 10_000
 
 
 class Database:
     """An open ledger database.
 
     Args:
-        url: SQLAlchemy URL. A missing SQLite file is made, readable by its owner only.
+        url: SQLAlchemy URL. A missing SQLite file is made, readable by its owner only; a database
+            on a server has to be there.
+        make: Whether a ledger is made where there is none.
 
     Raises:
-        LedgerError: It cannot be opened, or a newer version made it.
+        LedgerError: It cannot be opened, a newer version made it, or there is none.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        self._writer = self._engine.execution_options(writes=True)
+    def __init__(self, url: str, *, make: bool = True) -> None:
+        self._url = make_url(url)
+        self._backend = _BACKENDS[self._url.get_backend_name()]
+        if not make and self._backend.is_absent(self._url):
+            raise self._none()
+        self._engine = self._backend.make_engine(self._url)
+        self._writer = self._backend.for_writing(self._engine)
+        self._reader = self._backend.for_reading(self._engine)
         self._lease: Lease | None = None
         try:
-            with self._writer.begin() as connection:
-                meta.create(connection, checkfirst=True)
-                self.id = _identify(connection)
-                #: What hashes of forgotten records are made with; it moves along with them.
-                self.salt = (
-                    connection.scalar(select(meta.c.value).where(meta.c.key == "salt")) or self.id
-                )
-                metadata.create_all(connection)
-        except DatabaseError as error:
-            raise LedgerError(f"the ledger cannot be opened: {error.orig}") from None
+            self._open(make=make)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, *, make: bool) -> None:
+        try:
+            if not make:
+                with self._reader.connect() as connection:
+                    if not _is_ledger(connection):
+                        raise self._none()
+            try:
+                self._identify()
+            except (IntegrityError, ProgrammingError):
+                # Two runs make the same ledger in the same moment; the other one was first.
+                self._identify()
+        except DBAPIError as error:
+            raise LedgerError(f"the ledger cannot be opened: {self._said(error)}") from None
+
+    def _identify(self) -> None:
+        with self._writer.begin() as connection:
+            meta.create(connection, checkfirst=True)
+            self.id = _identify(connection)
+            #: What hashes of forgotten records are made with; it moves along with them.
+            self.salt = (
+                connection.scalar(select(meta.c.value).where(meta.c.key == "salt")) or self.id
+            )
+            metadata.create_all(connection)
+
+    def _none(self) -> LedgerError:
+        return LedgerError(
+            f"there is no ledger {self._backend.named(self._url)}; the first run makes it: "
+            "meltano run contact-sync"
+        )
+
+    def _said(self, error: DBAPIError) -> str:
+        """What an error says, without anybody's data and without the password."""
+        text = str(self._backend.said(error)).strip()
+        password = self._url.password
+        return text.replace(str(password), "***") if password else text
 
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the database, as of this moment, to a new file of the owner's own."""
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        source = self._engine.raw_connection()
-        target = sqlite3.connect(path)
+        """Write a copy of the database, as of this moment, to a new SQLite file.
+
+        Nobody has to wait for it: a reader keeps no writer away. It takes as long as to read all
+        tables once.
+        """
+        target = sqlite.make_engine(make_url(f"sqlite:///{path}"))
         try:
-            driver = source.driver_connection
-            if driver is None:
-                raise LedgerError("the ledger's connection is gone")
-            driver.backup(target)
+            with self.reading() as source, sqlite.for_writing(target).begin() as connection:
+                metadata.create_all(connection)
+                for table in metadata.sorted_tables:
+                    names = [column.name for column in table.columns]
+                    found = source.execution_options(yield_per=_COPIED).execute(select(table))
+                    for rows in found.partitions():
+                        insert_rows(connection, table, names, [tuple(row) for row in rows])
         finally:
-            target.close()
-            source.close()
+            target.dispose()
 
     def keep_salt(self, salt: str) -> None:
         """Go on with another ledger's salt."""
         with self.transaction() as connection:
-            connection.execute(delete(meta).where(meta.c.key == "salt"))
-            connection.execute(insert(meta).values(key="salt", value=salt))
+            put_rows(connection, meta, [{"key": "salt", "value": salt}])
         self.salt = salt
 
     def shred(self) -> None:
-        """Write the file anew without what was deleted, and empty the log beside it.
+        """Have what was deleted cleared from the database's files, as far as it can.
 
         Raises:
-            LedgerError: Someone else reads the ledger right now.
+            LedgerError: It cannot be done now; says what is left.
         """
-        try:
-            with self._engine.connect() as connection:
-                connection.connection.cursor().execute("VACUUM")
-                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except DatabaseError as error:
-            raise LedgerError(
-                "everything is deleted, but traces may be left in the ledger's file: it cannot be "
-                f"written anew ({error}). Once nobody else reads it: sqlite3 FILE VACUUM"
-            ) from None
+        self._backend.shred(self._engine)
+
+    def take_statistics(self) -> None:
+        """Let the database know that it holds many more rows than before."""
+        self._backend.take_statistics(self._engine)
 
     @contextmanager
     def lease(self, holder: str) -> Iterator[None]:
@@ -109,21 +150,38 @@ class Database:
 
         Raises:
             LeaseHeldError: Another run took the lease over; nothing is committed.
-            LedgerError: The database cannot be written, for want of space perhaps.
+            LedgerError: The database cannot be written: it is full, gone, or was written by
+                someone else in between.
         """
         try:
             with self._writer.begin() as connection:
                 if self._lease is not None:
                     self._lease.assert_held(connection)
                 yield connection
-        except OperationalError as error:
-            raise LedgerError(f"the ledger cannot be written: {error.orig}") from error
+        except DBAPIError as error:
+            raise LedgerError(
+                f"the ledger cannot be written: {self._said(error)}. Once it can, run the job "
+                "again: it goes on from what is stored"
+            ) from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Read, as of one moment."""
-        with self._engine.connect() as connection:
-            yield connection
+        """Read, as of one moment.
+
+        Raises:
+            LedgerError: The database cannot be read any more.
+        """
+        try:
+            with self._reader.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise LedgerError(f"the ledger cannot be read: {self._said(error)}") from error
+
+
+def _is_ledger(connection: Connection) -> bool:
+    if not inspect(connection).has_table(meta.name):
+        return False
+    return connection.scalar(select(meta.c.value).where(meta.c.key == "ledger_id")) is not None
 
 
 def _identify(connection: Connection) -> str:
@@ -139,38 +197,3 @@ def _identify(connection: Connection) -> str:
             f"{SCHEMA_VERSION}: install the newer reconciler that made it"
         )
     return str(values["ledger_id"])
-
-
-def _engine(url: str) -> Engine:
-    """An engine whose connections wait for each other, on a file of the owner's own."""
-    path = Path(make_url(url).database or "")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise LedgerError(f"the ledger cannot be opened: {error}") from None
-    engine = create_engine(url)
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        # SQLAlchemy says BEGIN itself: the driver's own would leave reads outside.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "busy_timeout = 30000",
-            "cache_size = -65536",
-            "temp_store = FILE",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that will write takes its turn at once: one that has read before it
-        # writes fails where another has written in between.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine

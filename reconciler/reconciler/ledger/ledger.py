@@ -12,9 +12,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-
-from reconciler.errors import LedgerError
 from reconciler.ledger.approvals import Approvals
 from reconciler.ledger.controls import Controls
 from reconciler.ledger.database import Database
@@ -32,7 +29,9 @@ class Ledger:
     """An open ledger.
 
     Args:
-        url: SQLAlchemy URL. A missing SQLite file is made, readable by its owner only.
+        url: SQLAlchemy URL. A missing SQLite file is made, readable by its owner only; a database
+            on a server has to be there.
+        make: Whether a ledger is made where there is none.
 
     Attributes:
         id: Names the ledger in the STATE that passes through it.
@@ -47,11 +46,11 @@ class Ledger:
         moving: What another ledger would need to go on.
 
     Raises:
-        LedgerError: It cannot be opened, or a newer version made it.
+        LedgerError: It cannot be opened, a newer version made it, or there is none.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str, *, make: bool = True) -> None:
+        self._database = Database(url, make=make)
         layouts = Layouts(self._database)
         self.id = self._database.id
         self.controls = Controls(self._database)
@@ -71,18 +70,16 @@ class Ledger:
         Raises:
             LedgerError: There is none, or it cannot be opened.
         """
-        path = Path(make_url(url).database or "")
-        if not path.is_file():
-            raise LedgerError(
-                f"there is no ledger at {path}; the first run makes it: meltano run contact-sync"
-            )
-        return cls(url)
+        return cls(url, make=False)
 
     @contextmanager
     def copy(self) -> Iterator[Ledger]:
-        """A copy to try things on; it is gone when the block is left.
+        """A copy to try things on, in an SQLite file; it is gone when the block is left.
 
-        Taken while a job may be running: the copy shows one moment.
+        Taken while a job may be running: the copy shows one moment. The same is done for a ledger
+        on a server. To try things there in a transaction that is rolled back would spare the
+        copy, but it would keep a running job waiting for every row that it has touched. So the
+        price is the time to read the whole ledger, and as much space for temporary files.
         """
         with tempfile.TemporaryDirectory(prefix="contact-sync-") as folder:
             path = Path(folder) / "ledger.db"

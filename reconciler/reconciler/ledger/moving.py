@@ -129,7 +129,7 @@ class Moving:
             if connection.scalar(select(func.count()).select_from(records)):
                 raise LedgerError(
                     "this ledger holds records already; import into a new one: name a file that "
-                    "is not there yet with --ledger-url"
+                    "is not there yet, or an empty database, with --ledger-url"
                 )
             row = 0
             for line in lines:
@@ -142,14 +142,10 @@ class Moving:
                 else:
                     pair = line["pair"]
                     made += 1
-                    for side in ("salesforce", "phoneiq"):
-                        row += 1
-                        self._insert(connection, row, pair[side], run, pair=made)
-                    connection.execute(
+                    result = connection.execute(
                         insert(pairs).values(
-                            pair=made,
-                            salesforce_row=row - 1,
-                            phoneiq_row=row,
+                            salesforce_row=row + 1,
+                            phoneiq_row=row + 2,
                             baseline=None
                             if pair["baseline"] is None
                             else to_json(pair["baseline"]),
@@ -157,6 +153,10 @@ class Moving:
                             run=run,
                         )
                     )
+                    (number,) = result.inserted_primary_key or (0,)
+                    for side in ("salesforce", "phoneiq"):
+                        row += 1
+                        self._insert(connection, row, pair[side], run, pair=number)
         return made, alone
 
     def _insert(
@@ -181,8 +181,8 @@ class Moving:
         fields = to_json(list(given["fields"]))
         layout = connection.scalar(select(layouts.c.layout).where(layouts.c.fields == fields))
         if layout is None:
-            result = connection.execute(insert(layouts).values(fields=fields))
-            (layout,) = result.inserted_primary_key or (0,)
+            layout = 1 + (connection.scalar(select(func.max(layouts.c.layout))) or 0)
+            connection.execute(insert(layouts).values(layout=layout, fields=fields))
         connection.execute(
             insert(observations).values(
                 row=row,

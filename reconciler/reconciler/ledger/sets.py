@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Boolean, Column, Connection, Integer, Table, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
@@ -76,6 +77,27 @@ def update_rows(
         f"AS given ({', '.join(map(quote, names))}) WHERE {name}.{quote(key)} = given.{quote(key)}",
         tuple(list(one) for one in zip(*rows, strict=True)),
     )
+
+
+def put_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, or replace what is there with the same primary key.
+
+    Unlike a delete and an insert, two transactions may do it at the same time.
+
+    Args:
+        connection: The transaction.
+        table: The table.
+        rows: Value by column, all with the same columns.
+    """
+    if not rows:
+        return
+    made = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    key = [column.name for column in table.primary_key]
+    statement = made.on_conflict_do_update(
+        index_elements=key,
+        set_={name: made.excluded[name] for name in rows[0] if name not in key},
+    )
+    connection.execute(statement, list(rows))
 
 
 def among(column: ColumnElement[Any] | Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:

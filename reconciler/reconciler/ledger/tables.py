@@ -6,17 +6,17 @@ and updated often (`records`). Both share the row number.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Float,
     Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
-    String,
     Table,
     Text,
     UniqueConstraint,
@@ -30,21 +30,32 @@ SCHEMA_VERSION: Final = 1
 
 metadata = MetaData()
 
+#: Ordered and compared byte by byte, as SQLite does.
+TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _partial_index(
+    name: str, *columns: Column[Any], where: ColumnElement[bool], unique: bool = False
+) -> None:
+    """An index of few rows."""
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 meta = Table(
     "meta",
     metadata,
-    Column("key", String(40), primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("key", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
 )
 
 #: One row while a run works on the ledger.
 lease = Table(
     "lease",
     metadata,
-    Column("name", String(40), primary_key=True),
-    Column("token", String(40), nullable=False),
-    Column("holder", Text, nullable=False),
-    Column("host", Text, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("token", TEXT, nullable=False),
+    Column("holder", TEXT, nullable=False),
+    Column("host", TEXT, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("expires_at", Float, nullable=False),
 )
@@ -53,12 +64,12 @@ runs = Table(
     "runs",
     metadata,
     Column("run", Integer, primary_key=True),
-    Column("pipe", String(40), nullable=False),
-    Column("started_at", String(40), nullable=False),
-    Column("finished_at", String(40)),
-    Column("outcome", String(20), nullable=False),
-    Column("error", Text),
-    Column("summary", Text),
+    Column("pipe", TEXT, nullable=False),
+    Column("started_at", TEXT, nullable=False),
+    Column("finished_at", TEXT),
+    Column("outcome", TEXT, nullable=False),
+    Column("error", TEXT),
+    Column("summary", TEXT),
     sqlite_autoincrement=True,
 )
 
@@ -66,7 +77,7 @@ runs = Table(
 sides = Table(
     "sides",
     metadata,
-    Column("side", String(10), primary_key=True),
+    Column("side", TEXT, primary_key=True),
     Column("complete_run", Integer, nullable=False),
 )
 
@@ -74,10 +85,10 @@ sides = Table(
 streams = Table(
     "streams",
     metadata,
-    Column("side", String(10), nullable=False),
-    Column("stream", String(80), nullable=False),
+    Column("side", TEXT, nullable=False),
+    Column("stream", TEXT, nullable=False),
     # JSON Schema of the stream's records.
-    Column("schema", Text, nullable=False),
+    Column("schema", TEXT, nullable=False),
     PrimaryKeyConstraint("side", "stream"),
 )
 
@@ -85,35 +96,35 @@ streams = Table(
 layouts = Table(
     "layouts",
     metadata,
-    Column("layout", Integer, primary_key=True),
-    Column("fields", Text, nullable=False, unique=True),
+    Column("layout", Integer, primary_key=True, autoincrement=False),
+    Column("fields", TEXT, nullable=False, unique=True),
 )
 
 records = Table(
     "records",
     metadata,
-    Column("row", Integer, primary_key=True),
-    Column("side", String(10), nullable=False),
-    Column("id", String(40), nullable=False),
-    Column("object", String(40), nullable=False),
-    Column("name", Text, nullable=False),
-    Column("email", Text),
-    Column("reference", String(40)),
-    Column("successor", String(40)),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("side", TEXT, nullable=False),
+    Column("id", TEXT, nullable=False),
+    Column("object", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("email", TEXT),
+    Column("reference", TEXT),
+    Column("successor", TEXT),
     # The Account that it belongs to; the shadow Contact of a Person Account.
-    Column("related", String(40)),
-    Column("created_at", String(40), nullable=False),
+    Column("related", TEXT),
+    Column("created_at", TEXT, nullable=False),
     # When its side says that it last changed; moves with changes that no mapping sees.
-    Column("stamp", String(40), nullable=False),
+    Column("stamp", TEXT, nullable=False),
     Column("deleted", Boolean, nullable=False),
-    Column("skip", String(40)),
+    Column("skip", TEXT),
     # The row that holds this record's number; then the record is skipped as duplicate_phone.
     Column("duplicate_of", Integer),
     # Its pair was dissolved by a deletion: not created again until someone edits it.
     Column("released", Boolean, nullable=False),
     # For a released record, JSON of values by field that were on their way to it: when they
     # arrive, nobody edited it.
-    Column("awaits", Text),
+    Column("awaits", TEXT),
     Column("pair", Integer),
     # A create from it is under way: what appears across is its other half.
     Column("creating", Boolean, nullable=False),
@@ -123,74 +134,74 @@ records = Table(
     Column("settled", Boolean, nullable=False),
     UniqueConstraint("side", "id"),
 )
-Index(
+_partial_index(
     "records_open_alone",
     records.c.side,
     records.c.row,
-    sqlite_where=and_(records.c.settled == false(), records.c.pair.is_(None)),
+    where=and_(records.c.settled == false(), records.c.pair.is_(None)),
 )
-Index(
+_partial_index(
     "records_open_pairs",
     records.c.pair,
-    sqlite_where=and_(records.c.settled == false(), records.c.pair.is_not(None)),
+    where=and_(records.c.settled == false(), records.c.pair.is_not(None)),
 )
-Index(
+_partial_index(
     "records_reference",
     records.c.reference,
-    sqlite_where=records.c.reference.is_not(None),
+    where=records.c.reference.is_not(None),
 )
-Index(
+_partial_index(
     "records_skip",
     records.c.side,
     records.c.skip,
     records.c.object,
-    sqlite_where=records.c.skip.is_not(None),
+    where=records.c.skip.is_not(None),
 )
-Index(
+_partial_index(
     "records_made",
     records.c.side,
     records.c.row,
-    sqlite_where=and_(records.c.made == true(), records.c.deleted == false()),
+    where=and_(records.c.made == true(), records.c.deleted == false()),
 )
-Index(
+_partial_index(
     "records_paired",
     records.c.side,
     records.c.object,
-    sqlite_where=records.c.pair.is_not(None),
+    where=records.c.pair.is_not(None),
 )
-Index("records_email", records.c.email, sqlite_where=records.c.email.is_not(None))
-Index("records_released", records.c.side, sqlite_where=records.c.released == true())
-Index(
+_partial_index("records_email", records.c.email, where=records.c.email.is_not(None))
+_partial_index("records_released", records.c.side, where=records.c.released == true())
+_partial_index(
     "records_duplicate_of",
     records.c.duplicate_of,
-    sqlite_where=records.c.duplicate_of.is_not(None),
+    where=records.c.duplicate_of.is_not(None),
 )
-Index(
+_partial_index(
     "records_duplicates",
     records.c.side,
     records.c.skip,
-    sqlite_where=records.c.duplicate_of.is_not(None),
+    where=records.c.duplicate_of.is_not(None),
 )
-Index(
+_partial_index(
     "records_related",
     records.c.related,
-    sqlite_where=records.c.related.is_not(None),
+    where=records.c.related.is_not(None),
 )
-Index(
+_partial_index(
     "records_successor",
     records.c.successor,
-    sqlite_where=records.c.successor.is_not(None),
+    where=records.c.successor.is_not(None),
 )
 
 observations = Table(
     "observations",
     metadata,
-    Column("row", Integer, primary_key=True),
+    Column("row", Integer, primary_key=True, autoincrement=False),
     Column("layout", Integer, nullable=False),
     # JSON array in the order of the layout's fields.
-    Column("body", Text, nullable=False),
+    Column("body", TEXT, nullable=False),
     # JSON object: canonical number by phone field.
-    Column("numbers", Text, nullable=False),
+    Column("numbers", TEXT, nullable=False),
     Column("run", Integer, nullable=False),
 )
 
@@ -198,7 +209,7 @@ observations = Table(
 phone_numbers = Table(
     "phone_numbers",
     metadata,
-    Column("number", String(40), nullable=False),
+    Column("number", TEXT, nullable=False),
     Column("row", Integer, nullable=False),
     # The record has it no more, but a record that is being created from it may show it.
     Column("stale", Boolean, nullable=False),
@@ -214,8 +225,8 @@ pairs = Table(
     Column("salesforce_row", Integer, nullable=False, unique=True),
     Column("phoneiq_row", Integer, nullable=False, unique=True),
     # JSON object: canonical value by mapping key; null until the sides first agree.
-    Column("baseline", Text),
-    Column("why", String(20), nullable=False),
+    Column("baseline", TEXT),
+    Column("why", TEXT, nullable=False),
     Column("run", Integer, nullable=False),
 )
 
@@ -224,35 +235,35 @@ writes = Table(
     "writes",
     metadata,
     Column("write", Integer, primary_key=True),
-    Column("side", String(10), nullable=False),
+    Column("side", TEXT, nullable=False),
     # The record that the values come from.
     Column("source_row", Integer, nullable=False),
-    Column("action", String(10), nullable=False),
+    Column("action", TEXT, nullable=False),
     # JSON object of [old, new, why] by field; null for a create, whose values are its source's.
-    Column("changes", Text),
+    Column("changes", TEXT),
     Column("run", Integer, nullable=False),
     # When the written record had last changed; null for a create.
-    Column("stamp", String(40)),
+    Column("stamp", TEXT),
     Column("tries", Integer, nullable=False),
     # The run that saw it arrive; 0 where another write took its place.
     Column("confirmed_run", Integer),
 )
 Index("writes_source", writes.c.source_row, writes.c.run)
-Index(
+_partial_index(
     "writes_open",
     writes.c.source_row,
     writes.c.side,
     unique=True,
-    sqlite_where=writes.c.confirmed_run.is_(None),
+    where=writes.c.confirmed_run.is_(None),
 )
 
 #: What contacts that were there before had in the fields that the sync has written.
 originals = Table(
     "originals",
     metadata,
-    Column("row", Integer, primary_key=True),
+    Column("row", Integer, primary_key=True, autoincrement=False),
     # JSON object: value as it was delivered, by field.
-    Column("fields", Text, nullable=False),
+    Column("fields", TEXT, nullable=False),
 )
 
 #: The writes of a plan that the next run has to stick to.
@@ -260,25 +271,25 @@ approved = Table(
     "approved",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("side", String(10), nullable=False),
+    Column("side", TEXT, nullable=False),
     # The same for the same write.
-    Column("digest", String(32), nullable=False),
+    Column("digest", TEXT, nullable=False),
     # The write without values, for messages.
-    Column("line", Text, nullable=False),
+    Column("line", TEXT, nullable=False),
 )
 Index("approved_digest", approved.c.side, approved.c.digest)
 
 #: Records whose data was removed on request, as hashes: they are not taken in again.
-forgotten = Table("forgotten", metadata, Column("hash", String(64), primary_key=True))
+forgotten = Table("forgotten", metadata, Column("hash", TEXT, primary_key=True))
 
 #: What an open create was made from, where its source has changed since.
 made_from = Table(
     "made_from",
     metadata,
-    Column("write", Integer, primary_key=True),
+    Column("write", Integer, primary_key=True, autoincrement=False),
     Column("layout", Integer, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("numbers", Text, nullable=False),
+    Column("body", TEXT, nullable=False),
+    Column("numbers", TEXT, nullable=False),
 )
 
 #: Fields that are left out of a pair's or a new record's writes, and why.
@@ -286,10 +297,10 @@ field_skips = Table(
     "field_skips",
     metadata,
     Column("source_row", Integer, nullable=False),
-    Column("field", String(80), nullable=False),
-    Column("reason", String(40), nullable=False),
+    Column("field", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
     # For a flapping field, JSON of the old and the new value that take turns.
-    Column("detail", Text),
+    Column("detail", TEXT),
     PrimaryKeyConstraint("source_row", "field"),
 )
 
@@ -299,9 +310,9 @@ conflicts = Table(
     Column("conflict", Integer, primary_key=True),
     Column("run", Integer, nullable=False),
     Column("pair", Integer, nullable=False),
-    Column("field", String(120), nullable=False),
-    Column("resolution", String(20), nullable=False),
+    Column("field", TEXT, nullable=False),
+    Column("resolution", TEXT, nullable=False),
     # JSON of the two canonical values.
-    Column("salesforce", Text),
-    Column("phoneiq", Text),
+    Column("salesforce", TEXT),
+    Column("phoneiq", TEXT),
 )

@@ -1,0 +1,103 @@
+"""What is PostgreSQL's own: a server that several hosts share."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from reconciler.errors import LedgerError
+from reconciler.ledger.tables import metadata
+
+#: What libpq is told unless the URL says otherwise. A server that is gone is noticed within a
+#: minute, instead of within two hours. Nothing of a session outlives a transaction, so that a
+#: pooler may stand in between.
+_OPTIONS: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "application_name": "contact-sync",
+}
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine for a database that is there; its tables need not be.
+
+    Raises:
+        LedgerError: psycopg is not installed, or the URL has parts that nobody knows.
+    """
+    options = {name: value for name, value in _OPTIONS.items() if name not in url.query}
+    try:
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            hide_parameters=True,
+            connect_args={**options, "prepare_threshold": None},
+        )
+    except ImportError:
+        raise LedgerError(
+            "a ledger on PostgreSQL needs psycopg: install contact-sync-reconciler[postgresql] "
+            "(in meltano.yml: the mapper's pip_url)"
+        ) from None
+    except ArgumentError as error:
+        raise LedgerError(f"the ledger cannot be opened: {error}") from None
+
+
+def for_writing(engine: Engine) -> Engine:
+    """The engine of transactions that write.
+
+    Only who holds the lease writes records, and each commit holds the lease's row: nothing has to
+    be stricter than READ COMMITTED.
+    """
+    return engine.execution_options(isolation_level="READ COMMITTED")
+
+
+def for_reading(engine: Engine) -> Engine:
+    """The engine of transactions that read, each as of one moment."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def named(url: URL) -> str:
+    """Where the ledger is, for people to read."""
+    return f"in database {url.database or url.username} on {url.host or 'this host'}"
+
+
+def is_absent(url: URL) -> bool:  # noqa: ARG001
+    """Whether there is certainly no ledger: only the server knows."""
+    return False
+
+
+def said(error: DBAPIError) -> str:
+    """What an error says, without anybody's data: that is in its details."""
+    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    return str(primary or error.orig)
+
+
+def take_statistics(engine: Engine) -> None:
+    """Count again: after a first sync the planner still takes the tables for empty."""
+    with for_writing(engine).begin() as connection:
+        connection.exec_driver_sql(f"ANALYZE {_tables(engine)}")
+
+
+def shred(engine: Engine) -> None:
+    """Let the server clear the space of what was deleted.
+
+    What it has written to its log, to backups and to standby servers is out of reach.
+
+    Raises:
+        LedgerError: It does not let us.
+    """
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"VACUUM {_tables(engine)}")
+    except DBAPIError as error:
+        raise LedgerError(
+            "everything is deleted, but traces may be left in the database's files until it is "
+            f"vacuumed, which was refused: {said(error)}"
+        ) from None
+
+
+def _tables(engine: Engine) -> str:
+    quote = engine.dialect.identifier_preparer.quote
+    return ", ".join(quote(table.name) for table in metadata.sorted_tables)

@@ -1,0 +1,97 @@
+"""What is SQLite's own: a file of the owner's, and one writer at a time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from reconciler.errors import LedgerError
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine whose connections wait for each other; a missing file is made.
+
+    Raises:
+        LedgerError: The file cannot be made.
+    """
+    path = Path(url.database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LedgerError(f"the ledger cannot be opened: {error}") from None
+    engine = create_engine(url, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # SQLAlchemy says BEGIN itself: the driver's own would leave reads outside.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "busy_timeout = 30000",
+            "cache_size = -65536",
+            "temp_store = FILE",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that will write takes its turn at once: one that has read before it
+        # writes fails where another has written in between.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def for_writing(engine: Engine) -> Engine:
+    """The engine of transactions that write."""
+    return engine.execution_options(writes=True)
+
+
+def for_reading(engine: Engine) -> Engine:
+    """The engine of transactions that read; a transaction of SQLite sees one moment."""
+    return engine
+
+
+def named(url: URL) -> str:
+    """Where the ledger is, for people to read."""
+    return f"at {url.database}"
+
+
+def is_absent(url: URL) -> bool:
+    """Whether there is certainly no ledger."""
+    return not Path(url.database or "").is_file()
+
+
+def said(error: DBAPIError) -> str:
+    """What an error says, without anybody's data."""
+    return str(error.orig)
+
+
+def take_statistics(engine: Engine) -> None:
+    """Do nothing: SQLite's plans do not depend on how many rows there are."""
+
+
+def shred(engine: Engine) -> None:
+    """Write the file anew without what was deleted, and empty the log beside it.
+
+    Raises:
+        LedgerError: Someone else reads the ledger right now.
+    """
+    try:
+        with engine.connect() as connection:
+            connection.connection.cursor().execute("VACUUM")
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except DBAPIError as error:
+        raise LedgerError(
+            "everything is deleted, but traces may be left in the ledger's file: it cannot be "
+            f"written anew ({said(error)}). Once nobody else reads it: sqlite3 FILE VACUUM"
+        ) from None
