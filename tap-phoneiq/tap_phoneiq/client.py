@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 from phoneiq_client import PhoneIQError
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -15,9 +16,10 @@ from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from phoneiq_client import ContactField, PhoneIQ
+    from singer_sdk.helpers.types import Record
     from singer_sdk.singerlib.encoding.simple import Message
 
     from tap_phoneiq.tap import TapPhoneIQ
@@ -40,8 +42,27 @@ def in_one_message() -> Iterator[None]:
         raise StopError(str(error)) from error
 
 
+class _Record(msgspec.Struct, tag_field="type", tag="RECORD"):
+    stream: str
+    record: dict[str, Any]
+    time_extracted: str
+
+
 class BufferedWriter(MsgSpecWriter):
     """Writes records as they fill the buffer, and every other message at once."""
+
+    _encode_lines: Final = msgspec.json.Encoder().encode_lines
+
+    def write_page(self, stream: str, records: Iterable[Record], time_extracted: str) -> None:
+        """Write records of one stream to stdout.
+
+        Args:
+            stream: The stream.
+            records: Its records, as they came out of JSON.
+            time_extracted: When they came, RFC 3339 in UTC.
+        """
+        messages = [_Record(stream, record, time_extracted) for record in records]
+        sys.stdout.buffer.write(self._encode_lines(messages))
 
     def write_message(self, message: Message) -> None:
         """Write a message to stdout.
@@ -70,6 +91,7 @@ class PhoneIQStream(Stream):
         self.fields = fields
         super().__init__(tap)
         self.api: PhoneIQ = tap.api
+        self.writer = tap.message_writer
 
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
         """Log a message, unless an error that speaks for itself is on its way out.

@@ -28,6 +28,7 @@ class TapPhoneIQ(Tap):
     """Singer tap for the contacts of a PhoneIQ account."""
 
     name = "tap-phoneiq"
+    message_writer: BufferedWriter
     message_writer_class = BufferedWriter
     # The schema holds the account's custom fields, so discovery needs valid settings.
     dynamic_catalog = True

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from phoneiq_client import PhoneIQ
+from singer_sdk.exceptions import InvalidStreamSortException
+from tap_phoneiq.tap import TapPhoneIQ
+
 
 def ids(records):
     return [record["id"] for record in records]
@@ -161,16 +166,56 @@ def test_the_page_size_is_asked_for(box, tap):
     assert all("include_deleted=true" in query for query in lists)
 
 
-def test_deselected_streams_are_left_out(box, tap, tmp_path):
+@pytest.fixture
+def catalog(tap, tmp_path):
+    """Returns the path of the account's catalog, with what is named deselected."""
+
+    def of(*deselected):
+        discovered = tap("--discover").log
+        catalog = json.loads(discovered[discovered.index("{\n") :])
+        for stream in catalog["streams"]:
+            for entry in stream["metadata"]:
+                if [stream["stream"], *entry["breadcrumb"][1:]] in map(list, deselected):
+                    entry["metadata"]["selected"] = False
+        path = tmp_path / "catalog.json"
+        path.write_text(json.dumps(catalog))
+        return str(path)
+
+    return of
+
+
+def test_deselected_streams_are_left_out(box, tap, catalog):
     box.admin.phoneiq.create(first_name="Ada")
-    discovered = tap("--discover").log
-    catalog = json.loads(discovered[discovered.index("{\n") :])
-    for stream in catalog["streams"]:
-        for entry in stream["metadata"]:
-            if entry["breadcrumb"] == []:
-                entry["metadata"]["selected"] = stream["stream"] == "contacts"
-    path = tmp_path / "catalog.json"
-    path.write_text(json.dumps(catalog))
-    output = tap("--catalog", str(path)).log
+    output = tap("--catalog", catalog(["contact_fields"])).log
     assert '"type":"RECORD","stream":"contacts"' in output
     assert '"stream":"contact_fields"' not in output
+
+
+def test_deselected_fields_are_left_out(box, tap, catalog):
+    box.admin.phoneiq.create(first_name="Ada", last_name="L.", custom_fields={"vip": True})
+    deselected = catalog(["contacts", "last_name"], ["contacts", "custom_vip"])
+    output = tap("--catalog", deselected).log.splitlines()
+    (line,) = (line for line in output if '"type":"RECORD","stream":"contacts"' in line)
+    record = json.loads(line)["record"]
+    assert record["first_name"] == "Ada"
+    assert "custom_score" in record
+    assert not {"last_name", "custom_vip"} & record.keys()
+
+
+def test_a_stream_map_is_applied(box, tap):
+    box.admin.phoneiq.create(first_name="Ada")
+    box.admin.phoneiq.create(first_name="Bea")
+    extract = tap(stream_maps={"contacts": {"first_name": "first_name.upper()"}})
+    assert [record["first_name"] for record in extract.records()] == ["ADA", "BEA"]
+    assert extract.messages[-1]["value"]["complete"] is True
+
+
+def test_a_list_that_is_out_of_order_ends_the_extract(box, settings, monkeypatch):
+    for name in ("Ada", "Bea"):
+        box.admin.phoneiq.create(first_name=name)
+    pages = PhoneIQ.contact_pages
+    monkeypatch.setattr(
+        PhoneIQ, "contact_pages", lambda *args, **kwargs: (p[::-1] for p in pages(*args, **kwargs))
+    )
+    with pytest.raises(InvalidStreamSortException):
+        TapPhoneIQ(config=settings).sync_all()
