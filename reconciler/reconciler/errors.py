@@ -35,6 +35,10 @@ class LeaseHeldError(ReconcilerError):
     """Another run works on this ledger, or took it over."""
 
 
+class PreparingError(LeaseHeldError):
+    """Another worker prepares the ledger; those that share the work can wait for it."""
+
+
 class DeleteGuardError(ReconcilerError):
     """A plan would delete more than `max_delete_percent` allows."""
 

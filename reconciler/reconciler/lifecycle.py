@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from reconciler.ledger import Ledger
-from reconciler.model import SIDES
+from reconciler.ledger.runs import Run
+from reconciler.model import SALESFORCE, SIDES, Side
 
 StateName: TypeAlias = Literal["initial", "active", "paused", "error", "deleted"]
 Colour: TypeAlias = Literal["orange", "green", "grey", "red"]
@@ -43,7 +45,7 @@ class Facts(NamedTuple):
         active_since: When the first pass over both sides was confirmed, or None.
         failed: (pipe, error) of the pipes whose last run failed.
         stuck: Writes that were sent `TRIES` times or more and are not seen to arrive.
-        unseen: The sides that were never read completely.
+        unseen: The sides that were never read completely, with what is missing of them.
         open_writes: Writes that are not seen to arrive yet.
         writes: All writes so far.
     """
@@ -90,22 +92,53 @@ def current_state(ledger: Ledger) -> State:
             active_since=controls.get("active_since"),
             failed=_failed(ledger),
             stuck=ledger.overview.open_writes(TRIES),
-            unseen=tuple(side for side in SIDES if side not in observed),
+            unseen=_unseen(ledger, observed),
             open_writes=ledger.overview.open_writes(),
             writes=ledger.overview.writes(),
         )
     )
 
 
+def _unseen(ledger: Ledger, observed: Collection[Side]) -> tuple[str, ...]:
+    missing, complete = ledger.runs.missing(), {side for side, _ in ledger.runs.streams_complete()}
+    return tuple(
+        # What the workers that share a side have not brought yet.
+        f"{side} ({', '.join(missing[side])})" if side in complete & set(missing) else side
+        for side in SIDES
+        if side not in observed
+    )
+
+
 def _failed(ledger: Ledger) -> tuple[tuple[str, str], ...]:
     newest = ledger.runs.history(1)
-    if newest and newest[0].outcome == "running" and ledger.holder() is None:
-        return ((newest[0].pipe, "it was killed"),)
+    at_work = {one.run for one in ledger.holders()}
+    if newest and newest[0].outcome == "running" and newest[0].run not in at_work:
+        return ((newest[0].name, "it was killed"),)
     return tuple(
-        (run.pipe, run.error or "")
-        for run in ledger.runs.newest_by_pipe()
-        if run.outcome == "failed"
+        (run.name, run.error or "") for run in _standing(ledger) if run.outcome == "failed"
     )
+
+
+def _standing(ledger: Ledger) -> Iterator[Run]:
+    """The newest run of each pipe, or of each of its parts as the work is shared now."""
+    complete = ledger.runs.streams_complete()
+    by_pipe: dict[str, Run] = {}
+    for run in ledger.runs.newest():
+        newest = by_pipe.setdefault(run.pipe, run)
+        if run is newest:
+            yield run
+        elif run.pipe == "observe-salesforce":
+            # A stream may have come with another worker since.
+            streams = run.part.split(", ") if run.part else []
+            if any(complete.get((SALESFORCE, one), 0) < run.run for one in streams):
+                yield run
+        elif _shards(run) == _shards(newest):
+            yield run
+
+
+def _shards(run: Run) -> str:
+    """Into how many shards the work of a run's pipe was split."""
+    return (run.part or "").partition("/")[2]
 
 
 def state_of(facts: Facts) -> State:

@@ -14,8 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
-from reconciler.errors import LedgerMismatchError, MissingStreamError, ReconcilerError
+from reconciler.errors import (
+    LeaseHeldError,
+    LedgerMismatchError,
+    MissingStreamError,
+    ReconcilerError,
+)
 from reconciler.ledger import Ledger
+from reconciler.ledger.lease import Work
 from reconciler.ledger.runs import now
 from reconciler.mapping.fields import NEEDED, NEEDED_IF_THERE, stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
@@ -25,7 +31,7 @@ from reconciler.plan import Planner
 from reconciler.preview import check_approved, previewed, without_values
 from reconciler.progress import Progress
 from reconciler.reverting import Revert, revert_writes
-from reconciler.settings import SYNCED_OBJECTS, Settings
+from reconciler.settings import OBSERVING, SYNCED_OBJECTS, Settings
 from reconciler.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -34,6 +40,9 @@ logger = logging.getLogger(__name__)
 _BATCH: Final = 5_000
 #: Seconds after which fewer are committed, so that a slow tap's STATE moves on.
 _PATIENCE: Final = 10.0
+
+#: The first pipe of the job.
+_FIRST: Final = "observe-phoneiq"
 
 #: Writes that a dry run names.
 _LOGGED: Final = 1_000
@@ -61,6 +70,11 @@ class Run:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.summary = Summary(settings.mode)
+        #: What may be done beside this run.
+        self._work: Work = "observe" if settings.mode in OBSERVING else "run"
+        self._wanted = [_stream_of(PHONEIQ, "contacts")] if settings.mode == _FIRST else []
+        #: The streams or the shard that it is for, where others may be for the rest.
+        self._part: str | None = None
         self._observer = Observer(settings.reads, settings)
         self._buffer: list[Observation] = []
         self._streams: dict[str, frozenset[str]] = {}
@@ -76,30 +90,52 @@ class Run:
         with self._stack:
             self._ledger = Ledger(self.settings.ledger_url)
             self._stack.callback(self._ledger.close)
+            self.is_idle = self._ledger.controls.get("deleted_at") is not None
             holder = (
-                f"{self.settings.mode}, process {os.getpid()} on {socket.gethostname()}, "
+                f"{self.name}, process {os.getpid()} on {socket.gethostname()}, "
                 f"since {time.strftime('%Y-%m-%d %H:%M:%S')}"
             )
-            self._stack.enter_context(self._ledger.lease(holder))
+            self._lease = self._stack.enter_context(self._ledger.lease(holder))
+            self._take_lease()
             self._before = self._ledger.runs.latest()
-            self._run = self._ledger.runs.begin(self.settings.mode)
-            self._progress = Progress(
-                self.settings.mode,
-                lambda progress: self._ledger.controls.set(
-                    {"progress": {"run": self._run, **progress}}
-                ),
-            )
+            self._run = self._ledger.runs.begin(self.settings.mode, self._part)
+            self._progress = Progress(self.name, self._ledger.note_progress)
             self._stack.callback(self._progress.close)
-            if self._ledger.controls.get("deleted_at"):
-                self.is_idle = True
+            if self.is_idle:
                 logger.warning(
                     "this sync was deleted: nothing is stored or written. Take the job out of "
                     "its schedule, or start anew: contact-sync resume"
                 )
-            else:
-                self._heed_changed_settings()
+            elif self._is_unprepared():
+                self._prepare()
+            self._lease.take(self._work, self._wanted)
             self._stack = self._stack.pop_all()
         return self
+
+    @property
+    def name(self) -> str:
+        """Its pipe, with its part where several workers share the pipe's work."""
+        return f"{self.settings.mode} {self._part}" if self._part else self.settings.mode
+
+    def _take_lease(self) -> None:
+        """Take the lease; the ledger is this run's alone where it has to be prepared first."""
+        prepares = self._work != "run" and self._is_unprepared()
+        self._lease.take("prepare" if prepares else self._work, self._wanted, wait=self._wait)
+        if self._work != "run" and not prepares and self._is_unprepared():
+            # Another worker has prepared it for something else meanwhile.
+            self._lease.take("prepare", wait=self._wait)
+
+    def _wait(self, error: LeaseHeldError) -> None:
+        logger.info("%s waits while another worker prepares the ledger: %s", self.name, error)
+
+    def _is_unprepared(self) -> bool:
+        """Whether the ledger was last planned with other settings."""
+        before = self._ledger.controls.get("fingerprint")
+        return not self.is_idle and before != self.settings.fingerprint
+
+    def _prepare(self) -> None:
+        """Let the ledger heed the settings of now."""
+        self._heed_changed_settings()
 
     def __exit__(
         self,
@@ -167,6 +203,8 @@ class Run:
         """
         if stream not in NEEDED:
             return
+        if self.settings.mode == "observe-salesforce" and stream not in self._streams:
+            self._share(stream)
         fields = schema.get("properties", {})
         self._streams[stream] = frozenset(fields)
         reads = self.settings.reads
@@ -204,15 +242,28 @@ class Run:
         self._committed = time.monotonic()
         self._progress.show("records stored", self.summary.read)
 
+    def _share(self, stream: str) -> None:
+        """Have a stream to itself: other workers may bring the others."""
+        self._wanted.append(_stream_of(SALESFORCE, stream))
+        self._lease.take(self._work, self._wanted)
+        self._part = ", ".join(sorted({*self._streams, stream}))
+        self._ledger.runs.narrow(self._run, self._part)
+
     def complete(self) -> None:
         """Record that the extract was complete.
 
         Raises:
             MissingStreamError: A stream that the settings need was not part of it.
         """
-        needed = ["contacts"]
-        if self.settings.reads == SALESFORCE:
-            needed = sorted({stream_of(name) for name in self.settings.objects})
+        needed = self.settings.needed_streams[self.settings.reads]
+        if self.settings.mode == "observe-salesforce":
+            # Other workers may bring the others.
+            if not self._streams:
+                raise MissingStreamError(
+                    "the extract has no stream; add one of those that setting 'objects' asks for "
+                    f"to the tap's select: {', '.join(needed)}"
+                )
+            needed = []
         for stream in needed:
             if stream not in self._streams:
                 raise MissingStreamError(
@@ -226,13 +277,17 @@ class Run:
                 "Account.IsDeleted, Account.MasterRecordId, Account.CreatedDate and "
                 "Account.SystemModstamp to the tap's select"
             )
-        self._ledger.runs.mark_complete(self.settings.reads, self._run)
+        self._ledger.runs.mark_complete(self.settings.reads, self._streams, self._run)
 
     def _names_missing(self) -> bool:
         """Whether a mapping follows a relationship to Accounts that are not extracted."""
         return (
             self.settings.reads == SALESFORCE
             and "Account" not in self._streams
+            and not (
+                self.settings.mode == "observe-salesforce"
+                and "Account" in self._ledger.observations.schemas(SALESFORCE)
+            )
             and any(row.related for row in self.settings.mappings.get("Contact", ()))
         )
 
@@ -265,6 +320,8 @@ class Run:
         """
         controls = self._ledger.controls
         revert = controls.get("revert")
+        if self.settings.mode == "observe-salesforce":
+            return
         if self.settings.dry_run:
             self._preview()
             return
@@ -314,7 +371,7 @@ class Run:
     def _preview(self) -> None:
         """Log what this pipe would write: ids, field names and reasons, but no values."""
         side = other(self.settings.reads)
-        if self.settings.mode == "observe-phoneiq" or len(self._ledger.runs.complete()) < 2:
+        if self.settings.mode == _FIRST or len(self._ledger.runs.complete()) < 2:
             logger.info("%s: dry run: stored only", self.settings.mode)
             return
         counts: Counter[str] = Counter()
@@ -360,6 +417,9 @@ class Run:
                 self.summary.updated += sum(write.action == "update" for write in writes)
                 yield writes
         if not left and self.settings.reads == PHONEIQ:
+            if self._work == "observe":
+                # It takes the pairs away: nobody else may work on them.
+                self._lease.take("prepare", wait=self._wait)
             self._ledger.removals.forget_pairs()
             self._ledger.controls.set(
                 {"revert": None, "deleted_at": now(), "active_since": None, "paused_at": None}
@@ -380,8 +440,7 @@ class Run:
         """Read every record again with the settings of now, and plan all of them again."""
         controls = self._ledger.controls
         before = controls.get("fingerprint")
-        if before == self.settings.fingerprint:
-            return
+        self._ledger.runs.need(self.settings.needed_streams)
         if before is not None:
             logger.info("the settings have changed: every pair is planned again")
             for side in (SALESFORCE, PHONEIQ):
@@ -415,6 +474,11 @@ class Run:
                     f"{number:,}",
                     _EXTRACT_IT,
                 )
+
+
+def _stream_of(side: Side, stream: str) -> str:
+    """What a worker claims that stores a stream."""
+    return f"stream {stream} of {side}"
 
 
 def _said(error: BaseException) -> str:

@@ -36,7 +36,9 @@ from reconciler.model import (
     other,
 )
 
-Pipe: TypeAlias = Literal["observe-phoneiq", "salesforce-to-phoneiq", "phoneiq-to-salesforce"]
+Pipe: TypeAlias = Literal[
+    "observe-phoneiq", "observe-salesforce", "salesforce-to-phoneiq", "phoneiq-to-salesforce"
+]
 SharedPhone: TypeAlias = Literal["reject", "allow"]
 OnDelete: TypeAlias = Literal["keep", "propagate"]
 PhoneFormat: TypeAlias = Literal["e164", "international", "national"]
@@ -44,9 +46,13 @@ PhoneFormat: TypeAlias = Literal["e164", "international", "national"]
 #: The side that each pipe reads.
 READS: Final[dict[Pipe, Side]] = {
     "observe-phoneiq": PHONEIQ,
+    "observe-salesforce": SALESFORCE,
     "salesforce-to-phoneiq": SALESFORCE,
     "phoneiq-to-salesforce": PHONEIQ,
 }
+
+#: The pipes that store what their side shows, and write nothing.
+OBSERVING: Final[frozenset[Pipe]] = frozenset({"observe-phoneiq", "observe-salesforce"})
 
 #: What singer-sdk itself may put into a plugin's configuration.
 _SDK_SETTINGS: Final = frozenset(
@@ -155,10 +161,18 @@ class Settings:
     @cached_property
     def writes(self) -> Side | None:
         """The side that this pipe writes to; None where it only stores."""
-        if self.mode == "observe-phoneiq":
+        if self.mode in OBSERVING:
             return None
         to = other(self.reads)
         return to if allows(self.sync_direction, to) else None
+
+    @cached_property
+    def needed_streams(self) -> dict[Side, list[str]]:
+        """By side, the streams without which it is not observed completely."""
+        return {
+            PHONEIQ: ["contacts"],
+            SALESFORCE: sorted({stream_of(name) for name in self.objects}),
+        }
 
     def fallbacks(self, name: str) -> dict[str, str]:
         """What Salesforce gets in required fields of an object where PhoneIQ has nothing."""

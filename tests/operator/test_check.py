@@ -109,7 +109,7 @@ def test_a_selection(seat, tmp_path, select, missing):
 def test_a_run_that_holds_the_lease(seat):
     seat.job.run()
     ledger = Ledger(f"sqlite:///{seat.job.ledger}")
-    with ledger.lease("salesforce-to-phoneiq, process 1"):
+    with ledger.alone("salesforce-to-phoneiq, process 1"):
         answer = seat.done("check", "--offline")
     ledger.close()
     assert "lease  held by salesforce-to-phoneiq, process 1" in answer.text

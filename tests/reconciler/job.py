@@ -25,6 +25,7 @@ from tests.reconciler.platforms import Clock, PhoneIQ, Salesforce, deliver
 Message = dict[str, Any]
 
 OBSERVE = "observe-phoneiq"
+OBSERVE_SALESFORCE = "observe-salesforce"
 TO_PHONEIQ = "salesforce-to-phoneiq"
 TO_SALESFORCE = "phoneiq-to-salesforce"
 PIPES = (OBSERVE, TO_PHONEIQ, TO_SALESFORCE)
@@ -122,6 +123,7 @@ class Job:
         self,
         pipe: str,
         *,
+        streams: Sequence[str] | None = None,
         tap: Callable[[list[Message]], list[Message]] = list,
         target: Callable[[list[Message]], list[Message]] = list,
         kill_at_commit: int | None = None,
@@ -131,19 +133,29 @@ class Job:
 
         Args:
             pipe: Which one.
+            streams: For a worker of its own, the streams of Salesforce that it brings.
             tap: What becomes of the tap's messages before the mapper has them.
             target: What becomes of the mapper's messages before the target has them.
                 kill_at_commit: The mapper dies instead of its nth commit, and commits no more.
             kill_after: How many messages it has to have written before commits are counted.
         """
-        reads = self.salesforce if pipe == TO_PHONEIQ else self.phoneiq
         writes = self.salesforce if pipe == TO_SALESFORCE else self.phoneiq
-        extract = tap(list(reads.extract(self.states.get(pipe, {}))))
+        state_id = f"{pipe} {streams}" if streams else pipe
+        extract = tap(self.extract(pipe, streams, state_id))
         passed = self.reconcile(pipe, extract, kill_at_commit=kill_at_commit, kill_after=kill_after)
         state = deliver(writes, target(passed.messages))
         if state is not None:
-            self.states[pipe] = state
+            self.states[state_id] = state
         return passed
+
+    def extract(
+        self, pipe: str, streams: Sequence[str] | None = None, state_id: str | None = None
+    ) -> list[Message]:
+        """What the tap of a pipe sends."""
+        state = self.states.get(state_id or pipe, {})
+        if pipe in {OBSERVE_SALESFORCE, TO_PHONEIQ}:
+            return list(self.salesforce.extract(state, streams))
+        return list(self.phoneiq.extract(state))
 
     def reconcile(
         self,

@@ -8,7 +8,7 @@ wrote (`written`) and what it refused (`refused`); what people do goes through `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
@@ -243,8 +243,15 @@ class Salesforce:
 
     # --- its tap --------------------------------------------------------------------------
 
-    def extract(self, state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """As tap-salesforce: a STATE after every record, `current_stream` null at the end."""
+    def extract(
+        self, state: Mapping[str, Any], streams: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """As tap-salesforce: a STATE after every record, `current_stream` null at the end.
+
+        Args:
+            state: Where to go on.
+            streams: Those that are selected; all by default.
+        """
         kept = {name: value for name, value in state.items() if name != "current_stream"}
         bookmarks = {
             name: dict(value)
@@ -256,7 +263,7 @@ class Salesforce:
             value = kept | {"bookmarks": deepcopy(bookmarks), "current_stream": stream}
             return {"type": "STATE", "value": value}
 
-        for object_ in self.objects:
+        for object_ in self.objects if streams is None else streams:
             yield message(object_)
             fields = [*SALESFORCE_FIELDS[object_], *_SYSTEM_FIELDS[object_]]
             properties: dict[str, Any] = {name: {"type": ["null", "string"]} for name in fields}

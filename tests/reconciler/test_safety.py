@@ -269,7 +269,7 @@ def test_after_a_lost_ledger_a_full_refresh_finds_every_pair_again(job):
 def test_a_second_run_on_the_ledger_fails_at_once_and_says_who_holds_it(job):
     job.pipe(OBSERVE)
     ledger = Ledger(job.ledger_url)
-    with ledger.lease("someone else, process 7 on elsewhere"):
+    with ledger.alone("someone else, process 7 on elsewhere"):
         passed = job.pipe(TO_PHONEIQ)
     ledger.close()
     assert passed.code == 1

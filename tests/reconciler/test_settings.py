@@ -52,7 +52,7 @@ def test_defaults_are_those_of_the_page():
         ("lead_company_fallback", "", "not blank"),
         ("ledger_url", "ledger.db", "sqlite:///PATH"),
         ("ledger_url", "sqlite://", "sqlite:///PATH"),
-        ("mode", "both-ways", "observe-phoneiq, salesforce-to-phoneiq, phoneiq-to-salesforce"),
+        ("mode", "both-ways", "observe-phoneiq, observe-salesforce, salesforce-to-phoneiq, "),
         ("objects", [], "a list of Contact, Lead"),
         ("objects", "Contact", "JSON"),
         ("objects", ["Contact", "Opportunity"], "'Opportunity' is none of Contact, Lead"),

@@ -103,14 +103,17 @@ def _findings(operator: Operator, *, offline: bool) -> Iterator[Finding]:
 
 def _of_ledger(ledger: Ledger) -> Iterator[Finding]:
     yield Finding("ledger", True, f"{ledger.id[:8]}, {ledger.runs.latest():,} runs")
-    holder = ledger.holder()
-    yield Finding("lease", True, f"held by {holder}" if holder else "free")
-    read_at = ledger.overview.read_at()
+    holders = ", ".join(one.holder for one in ledger.holders())
+    yield Finding("lease", True, f"held by {holders}" if holders else "free")
+    read_at, missing = ledger.overview.read_at(), ledger.runs.missing()
     for side in SIDES:
         if side in read_at:
             yield Finding(f"{side} read", True, ago(read_at[side]))
         else:
-            yield Finding(f"{side} read", False, "never completely yet: meltano run contact-sync")
+            streams = f"; missing: {', '.join(missing[side])}" if side in missing else ""
+            yield Finding(
+                f"{side} read", False, f"never completely yet{streams}: meltano run contact-sync"
+            )
 
 
 def _of_fields(ledger: Ledger, settings: Settings) -> Iterator[Finding]:

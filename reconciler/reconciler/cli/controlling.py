@@ -85,7 +85,7 @@ def forget(operator: Operator, who: str, yes: bool) -> None:
     ids = ", ".join(f"{side} {id_}" for _, side, id_ in person)
     if not yes:
         click.confirm(f"Forget {ids} and what belongs to them for good?", abort=True)
-    with shown_errors(), operator.ledger.lease(holder("forget")):
+    with shown_errors(), operator.ledger.alone(holder("forget")):
         operator.ledger.removals.forget(person)
     click.echo(f"forgotten: {ids}")
     for path in _mentioning([id_ for _, _, id_ in person]):
@@ -125,7 +125,7 @@ def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bo
     pairs = sum(ledger.overview.pairs_by_object().values())
     if not yes:
         click.confirm(f"Forget {pairs:,} pairs? The records stay on both sides.", abort=True)
-    with shown_errors(), ledger.lease(holder("delete")):
+    with shown_errors(), ledger.alone(holder("delete")):
         ledger.removals.forget_pairs()
         ledger.approvals.clear()
         ledger.controls.set(
@@ -155,7 +155,7 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
         click.confirm(
             f"Delete {made:,} contacts in PhoneIQ that the sync created{back}?", abort=True
         )
-    with shown_errors(), ledger.lease(holder("delete --revert")):
+    with shown_errors(), ledger.alone(holder("delete --revert")):
         ledger.approvals.clear()
         ledger.controls.set(
             {"revert": "restore" if restore else "delete", "paused_at": None, "approved": None}

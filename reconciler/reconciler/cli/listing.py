@@ -70,7 +70,7 @@ def history(operator: Operator, form: str | None, limit: int | None) -> None:
     if form == "csv":
         counts = ("read", "changed", "paired", *_COUNTS, "confirmed", "skipped", "seconds")
         as_csv(
-            ("run", "pipe", "started_at", "finished_at", "outcome", *counts, "error"),
+            ("run", "pipe", "part", "started_at", "finished_at", "outcome", *counts, "error"),
             [
                 run._asdict() | {name: _count(run.summary.get(name)) for name in counts}
                 for run in runs
@@ -93,7 +93,7 @@ def runs_table(runs: Sequence[Run]) -> Any:
         written = [f"{counts[name]:,} {name}" for name in _COUNTS if counts.get(name)]
         shown_runs.add_row(
             str(run.run),
-            run.pipe,
+            run.name,
             ago(run.started_at),
             Text(run.outcome, "red" if run.outcome == "failed" else ""),
             f"{counts.get('read', 0):,}",

@@ -70,7 +70,7 @@ def import_(operator: Operator, file: Path) -> None:
             raise click.ClickException(f"{file} was not made by contact-sync export")
         ledger = Ledger(url)
         try:
-            with ledger.lease(holder("import")):
+            with ledger.alone(holder("import")):
                 run = ledger.runs.begin("import")
                 try:
                     made, alone = ledger.take_in(first["salt"], first.get("settings"), lines, run)

@@ -56,7 +56,7 @@ def status(operator: Operator, json_: bool) -> None:
 
 def _facts(ledger: Ledger, recent: list[Run]) -> dict[str, Any]:
     read_at = ledger.overview.read_at()
-    holder = ledger.holder()
+    holders = ledger.holders()
     approved = ledger.controls.get("approved")
     objects = (ledger.controls.get("settings") or {}).get("objects", ())
     # Accounts that are there only to name their Contacts' company are not left out.
@@ -64,8 +64,9 @@ def _facts(ledger: Ledger, recent: list[Run]) -> dict[str, Any]:
         {"Account", "PersonAccount"} if {"Account", "PersonAccount"}.isdisjoint(objects) else ()
     )
     return {
-        "running": holder,
-        "progress": _progress(ledger, recent) if holder else None,
+        "running": ", ".join(one.holder for one in holders) or None,
+        "progress": next((one.progress for one in holders if one.progress), None),
+        "workers": [one._asdict() for one in holders],
         "approved_plan": approved["plan"] if approved else None,
         "pairs": ledger.overview.pairs_by_object(),
         "skips": {side: ledger.plans.count_skips(side, sorted(named_only)) for side in SIDES},
@@ -86,10 +87,10 @@ def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bright_black")
     grid.add_column()
-    if facts["running"]:
-        grid.add_row("running", facts["running"])
-    if facts["progress"]:
-        grid.add_row("so far", said(**facts["progress"]))
+    for worker in facts["workers"]:
+        grid.add_row("running", worker["holder"])
+        if worker["progress"]:
+            grid.add_row("so far", said(**worker["progress"]))
     if facts["approved_plan"]:
         grid.add_row("approved", f"plan {facts['approved_plan']}: the next run writes no other")
     grid.add_row("pairs", _counts(facts["pairs"]))
@@ -107,14 +108,6 @@ def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[
     if recent:
         console.print()
         console.print(runs_table(recent))
-
-
-def _progress(ledger: Ledger, recent: list[Run]) -> dict[str, Any] | None:
-    """How far the newest run is, as far as it has said so."""
-    progress: dict[str, Any] | None = ledger.controls.get("progress")
-    if progress is None or not recent or progress.pop("run") != recent[0].run:
-        return None
-    return progress
 
 
 def _counts(counts: dict[str, int]) -> str:

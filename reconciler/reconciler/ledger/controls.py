@@ -15,8 +15,7 @@ from reconciler.ledger.tables import meta
 #: `fingerprint` and `settings`: those that the ledger was last planned with. `active_since`: when
 #: the first pass over both sides was confirmed. `paused_at`, `deleted_at`: when the operator asked
 #: for it. `revert`: `delete` or `restore` while a revert is under way. `approved`: the plan that
-#: the next run has to stick to. `progress`: how far the run that works on the ledger is. `told`:
-#: the colour that a notification was last sent of.
+#: the next run has to stick to. `told`: the colour that a notification was last sent of.
 Control: TypeAlias = Literal[
     "fingerprint",
     "settings",
@@ -25,7 +24,6 @@ Control: TypeAlias = Literal[
     "deleted_at",
     "revert",
     "approved",
-    "progress",
     "told",
 ]
 
@@ -57,7 +55,8 @@ class Controls:
                 meta,
                 [
                     {"key": name, "value": to_json(value)}
-                    for name, value in values.items()
+                    # In one order, for workers that set the same values at the same time.
+                    for name, value in sorted(values.items())
                     if value is not None
                 ],
             )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final, Literal, TypeVar, cast
 
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
@@ -17,7 +18,36 @@ from reconciler.errors import LedgerError
 from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
 from reconciler.ledger.sets import insert_rows, put_rows
-from reconciler.ledger.tables import SCHEMA_VERSION, meta, metadata
+from reconciler.ledger.tables import SCHEMA_VERSION, counters, meta, metadata
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+#: Whole tries of a transaction that met another worker's.
+_TRIES: Final = 5
+#: SQLSTATE of a deadlock, and of a transaction that others have overtaken.
+_MET_ANOTHER: Final = frozenset({"40P01", "40001"})
+
+
+def repeatable(method: _Method) -> _Method:
+    """Let a method, one transaction, begin again where it met another worker's transaction.
+
+    Whoever waits for rows that the other one has, and has rows that the other one waits for, is
+    asked by the database to try again.
+    """
+
+    @wraps(method)
+    def tried(*args: Any, **options: Any) -> Any:
+        for _ in range(_TRIES - 1):
+            try:
+                return method(*args, **options)
+            except LedgerError as error:  # noqa: PERF203
+                met = getattr(error.__cause__, "orig", None)
+                if getattr(met, "sqlstate", None) not in _MET_ANOTHER:
+                    raise
+        return method(*args, **options)
+
+    return cast("_Method", tried)
+
 
 _BACKENDS: Final[dict[str, ModuleType]] = {"sqlite": sqlite, "postgresql": postgresql}
 #: Rows that are copied at a time.
@@ -74,6 +104,7 @@ class Database:
                 connection.scalar(select(meta.c.value).where(meta.c.key == "salt")) or self.id
             )
             metadata.create_all(connection)
+            _count_from_one(connection)
 
     def _none(self) -> LedgerError:
         return LedgerError(
@@ -128,21 +159,42 @@ class Database:
         self._backend.take_statistics(self._engine)
 
     @contextmanager
-    def lease(self, holder: str) -> Iterator[None]:
-        """Hold the ledger for one run.
+    def lease(self, holder: str) -> Iterator[Lease]:
+        """Hold the ledger, or a share in it, once the lease is taken.
 
         Args:
             holder: Who holds it, for people to read.
-
-        Raises:
-            LeaseHeldError: Another run holds it.
         """
         with Lease(self._writer, holder) as held:
             self._lease = held
             try:
-                yield
+                yield held
             finally:
                 self._lease = None
+
+    @property
+    def held(self) -> Lease | None:
+        """The lease that is held."""
+        return self._lease
+
+    def take_numbers(self, name: Literal["row", "layout"], count: int) -> int:
+        """Take numbers that no other worker gets.
+
+        Args:
+            name: What is numbered.
+            count: How many are taken.
+
+        Returns:
+            The first of them.
+        """
+        with self.transaction() as connection:
+            first: int = connection.execute(
+                update(counters)
+                .where(counters.c.name == name)
+                .values(next=counters.c.next + count)
+                .returning(counters.c.next - count)
+            ).scalar_one()
+            return first
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -155,7 +207,7 @@ class Database:
         """
         try:
             with self._writer.begin() as connection:
-                if self._lease is not None:
+                if self._lease is not None and self._lease.is_taken:
                     self._lease.assert_held(connection)
                 yield connection
         except DBAPIError as error:
@@ -182,6 +234,12 @@ def _is_ledger(connection: Connection) -> bool:
     if not inspect(connection).has_table(meta.name):
         return False
     return connection.scalar(select(meta.c.value).where(meta.c.key == "ledger_id")) is not None
+
+
+def _count_from_one(connection: Connection) -> None:
+    known = set(connection.scalars(select(counters.c.name)))
+    if new := sorted({"row", "layout"} - known):
+        connection.execute(insert(counters), [{"name": name, "next": 1} for name in new])
 
 
 def _identify(connection: Connection) -> str:

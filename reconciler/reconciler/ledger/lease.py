@@ -1,54 +1,78 @@
-"""One run at a time per ledger."""
+"""Who may work on a ledger at the same time.
+
+A one-worker run, and whatever prepares the ledger for several workers, has the ledger to itself.
+Workers of one kind share it, each with claims of its own: streams that it stores, or its shard of
+the writes. Those who store and those who write exclude each other: a write would count as observed
+by an extract that was read before it.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import threading
-import time
 import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Engine, delete, or_, select, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import OperationalError
 
-from reconciler.errors import LeaseHeldError
-from reconciler.ledger.tables import lease
+from reconciler.errors import LeaseHeldError, PreparingError
+from reconciler.ledger.rows import from_json, to_json
+from reconciler.ledger.sets import clock
+from reconciler.ledger.tables import claims, lease, meta
 
-_NAME: Final = "run"
-#: Seconds after which a lease that nobody renewed is free.
+#: `run` and `prepare` have the ledger to themselves: the first for the whole of a run, the second
+#: for as long as other workers can wait for it. `observe` and `write` share it with their like.
+Work: TypeAlias = Literal["run", "prepare", "observe", "write"]
+_SHARED: Final[frozenset[Work]] = frozenset({"observe", "write"})
+
+#: Seconds, on the database's clock, after which a lease that nobody renewed is free.
 LIFETIME: Final = 90.0
 _HEARTBEAT: Final = 15.0
+#: Seconds between two looks at whether another worker is done with preparing.
+_LOOK: Final = 0.5
+
+
+class Holder(NamedTuple):
+    """Who works on the ledger.
+
+    Attributes:
+        holder: Who it is, for people to read.
+        work: What may be done at the same time.
+        claims: What it has to itself.
+        run: Its run, as soon as that has begun.
+        progress: How far it is, as its run said last; empty before.
+    """
+
+    holder: str
+    work: Work
+    claims: tuple[str, ...]
+    run: int | None
+    progress: dict[str, Any]
 
 
 class Lease:
-    """Held while a run works on the ledger; renewed by a thread of its own.
+    """One worker's right to work on the ledger; renewed by a thread of its own.
 
     Args:
-        engine: The ledger's engine.
-        holder: Who holds it, for people to read.
-
-    Raises:
-        LeaseHeldError: On entering, where another run holds it.
+        engine: The ledger's engine, for writing.
+        holder: Who it is, for people to read.
     """
 
     def __init__(self, engine: Engine, holder: str) -> None:
         self._engine = engine
         self._holder = holder
         self._token = uuid.uuid4().hex
+        self._work: Work | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="ledger-lease", daemon=True)
 
     def __enter__(self) -> Lease:
-        try:
-            with self._engine.begin() as connection:
-                self._take(connection)
-        except IntegrityError:
-            # Two runs took a free lease in the same moment; the other one was first.
-            raise LeaseHeldError("another run has just started on this ledger") from None
-        self._thread.start()
         return self
 
     def __exit__(
@@ -57,21 +81,99 @@ class Lease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._work is None:
+            return
         self._stop.set()
         self._thread.join()
         with self._engine.begin() as connection:
-            connection.execute(delete(lease).where(lease.c.token == self._token))
+            _remove(connection, self._token)
+
+    def take(
+        self,
+        work: Work,
+        wanted: Collection[str] = (),
+        wait: Callable[[LeaseHeldError], None] | None = None,
+    ) -> None:
+        """Take the lease, or turn the one that is held into another, at once.
+
+        Args:
+            work: What is to be done.
+            wanted: What this worker has to have to itself, as people say it: a stream, a shard.
+            wait: Told once where this worker waits for another that prepares the ledger. Without
+                it, it does not wait.
+
+        Raises:
+            LeaseHeldError: Someone works on the ledger with whom this work does not go together.
+        """
+        told = False
+        while True:
+            try:
+                self._take(work, wanted)
+            except PreparingError as error:  # noqa: PERF203
+                if wait is None:
+                    raise
+                if not told:
+                    wait(error)
+                told = True
+                self._stop.wait(_LOOK)
+            else:
+                return
+
+    def _take(self, work: Work, wanted: Collection[str]) -> None:
+        with self._engine.begin() as connection:
+            # Whoever takes a lease takes turns, on a row that is always there.
+            connection.execute(
+                select(meta.c.value).where(meta.c.key == "ledger_id").with_for_update()
+            )
+            others = [one for one in _living(connection) if one.token != self._token]
+            against = [one for one in others if one.work != work or work not in _SHARED]
+            if against:
+                is_short = work != "run" and all(one.work == "prepare" for one in against)
+                raise (PreparingError if is_short else LeaseHeldError)(
+                    _taken(", ".join(one.holder for one in against))
+                )
+            tokens = {one.token: one.holder for one in others}
+            for name, token in _claims(connection).items():
+                if token in tokens and name in wanted:
+                    raise LeaseHeldError(_taken(f"{tokens[token]}, which has {name}"))
+            values = {"work": work, "expires_at": clock() + LIFETIME}
+            if self._work is None:
+                connection.execute(
+                    insert(lease).values(
+                        token=self._token,
+                        holder=self._holder,
+                        host=_host(),
+                        pid=os.getpid(),
+                        **values,
+                    )
+                )
+            else:
+                self.assert_held(connection)
+                connection.execute(update(lease).where(lease.c.token == self._token).values(values))
+                connection.execute(delete(claims).where(claims.c.token == self._token))
+            if wanted:
+                connection.execute(
+                    insert(claims), [{"name": name, "token": self._token} for name in wanted]
+                )
+        if self._work is None:
+            self._thread.start()
+        self._work = work
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it was taken."""
+        return self._work is not None
 
     def assert_held(self, connection: Connection) -> None:
         """Renew the lease inside a transaction, so that a run that lost it cannot commit.
+
+        Until the transaction ends, nobody else can take the lease for expired.
 
         Raises:
             LeaseHeldError: Another run took the lease over.
         """
         renewed = connection.execute(
-            update(lease)
-            .where(lease.c.token == self._token)
-            .values(expires_at=time.time() + LIFETIME)
+            update(lease).where(lease.c.token == self._token).values(expires_at=clock() + LIFETIME)
         )
         if renewed.rowcount != 1:
             raise LeaseHeldError(
@@ -79,31 +181,20 @@ class Lease:
                 "run the job again"
             )
 
-    def _take(self, connection: Connection) -> None:
-        now = time.time()
-        host = socket.gethostname()
-        held = connection.execute(select(lease).where(lease.c.name == _NAME)).one_or_none()
-        if held is not None and held.host == host and not _is_alive(held.pid):
-            connection.execute(delete(lease).where(lease.c.token == held.token))
-        connection.execute(
-            delete(lease).where(or_(lease.c.expires_at < now, lease.c.token == self._token))
-        )
-        held = connection.execute(select(lease).where(lease.c.name == _NAME)).one_or_none()
-        if held is not None:
-            raise LeaseHeldError(
-                f"another run works on this ledger: {held.holder}; wait until it has ended, or "
-                f"stop it (its lease expires within {LIFETIME:.0f} seconds)"
-            )
-        connection.execute(
-            lease.insert().values(
-                name=_NAME,
-                token=self._token,
-                holder=self._holder,
-                host=host,
-                pid=os.getpid(),
-                expires_at=now + LIFETIME,
-            )
-        )
+    def note(
+        self,
+        connection: Connection,
+        *,
+        run: int | None = None,
+        progress: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Let others know which run this is, or how far it is."""
+        values: dict[str, Any] = {}
+        if run is not None:
+            values["run"] = run
+        if progress is not None:
+            values["progress"] = to_json(progress)
+        connection.execute(update(lease).where(lease.c.token == self._token).values(values))
 
     def _renew(self) -> None:
         while not self._stop.wait(_HEARTBEAT):
@@ -113,18 +204,82 @@ class Lease:
                 connection.execute(
                     update(lease)
                     .where(lease.c.token == self._token)
-                    .values(expires_at=time.time() + LIFETIME)
+                    .values(expires_at=clock() + LIFETIME)
                 )
 
 
-def holder(connection: Connection) -> str | None:
-    """Who works on the ledger now, or None."""
-    held = connection.execute(select(lease).where(lease.c.name == _NAME)).one_or_none()
-    if held is None or held.expires_at < time.time():
-        return None
-    if held.host == socket.gethostname() and not _is_alive(held.pid):
-        return None
-    return str(held.holder)
+def holders(connection: Connection) -> list[Holder]:
+    """Who works on the ledger now."""
+    by_token: dict[str, list[str]] = {}
+    for name, token in _claims(connection).items():
+        by_token.setdefault(token, []).append(name)
+    moment = connection.scalar(select(clock())) or 0.0
+    return [
+        Holder(
+            row.holder,
+            row.work,
+            tuple(sorted(by_token.get(row.token, ()))),
+            row.run,
+            from_json(row.progress) if row.progress else {},
+        )
+        for row in _rows(connection)
+        if not _is_over(row, moment)
+    ]
+
+
+def _taken(by: str) -> str:
+    return (
+        f"another run works on this ledger: {by}; wait until it has ended, or stop it (its lease "
+        f"expires within {LIFETIME:.0f} seconds)"
+    )
+
+
+def _rows(connection: Connection) -> Sequence[Any]:
+    return connection.execute(select(lease).order_by(lease.c.holder, lease.c.token)).all()
+
+
+def _claims(connection: Connection) -> dict[str, str]:
+    """Token by what is claimed."""
+    return {row.name: row.token for row in connection.execute(select(claims))}
+
+
+def _living(connection: Connection) -> list[Any]:
+    """The leases that are held; what a dead holder left is removed."""
+    moment = connection.scalar(select(clock())) or 0.0
+    living: list[Any] = []
+    for row in _rows(connection):
+        if not _is_over(row, moment):
+            living.append(row)
+            continue
+        # It may be renewed by a transaction that is under way: then it is held after all.
+        over = connection.execute(
+            delete(lease).where(lease.c.token == row.token, lease.c.expires_at == row.expires_at)
+        )
+        if over.rowcount:
+            _remove(connection, row.token)
+        else:
+            living.append(row)
+    return living
+
+
+def _remove(connection: Connection, token: str) -> None:
+    for table in (claims, lease):
+        connection.execute(delete(table).where(table.c.token == token))
+
+
+def _is_over(row: Any, moment: float) -> bool:
+    if row.expires_at < moment:
+        return True
+    return row.host == _host() and not _is_alive(row.pid)
+
+
+def _host() -> str:
+    """Where a process id means one process: this host, and on Linux this container."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return f"{socket.gethostname()} {namespace}".strip()
 
 
 def _is_alive(pid: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.ledger.approvals import Approvals
 from reconciler.ledger.controls import Controls
 from reconciler.ledger.database import Database
-from reconciler.ledger.lease import holder
+from reconciler.ledger.lease import Holder, Lease, holders
 from reconciler.ledger.moving import Moving
 from reconciler.ledger.observations import Layouts, Observations
 from reconciler.ledger.overview import Overview
@@ -90,9 +90,20 @@ class Ledger:
             finally:
                 copy.close()
 
-    def lease(self, holder: str) -> AbstractContextManager[None]:
-        """Hold the ledger for one run; see `Database.lease`."""
+    def lease(self, holder: str) -> AbstractContextManager[Lease]:
+        """Hold the ledger, or a share in it, once the lease is taken; see `Lease.take`."""
         return self._database.lease(holder)
+
+    @contextmanager
+    def alone(self, holder: str) -> Iterator[None]:
+        """Have the ledger to oneself.
+
+        Raises:
+            LeaseHeldError: Someone works on it.
+        """
+        with self.lease(holder) as lease:
+            lease.take("run")
+            yield
 
     def take_in(
         self, salt: str, settings: Any, lines: Iterable[Mapping[str, Any]], run: int
@@ -103,10 +114,16 @@ class Ledger:
         self.controls.set({"settings": settings})
         return taken
 
-    def holder(self) -> str | None:
-        """Who works on the ledger now, or None."""
+    def holders(self) -> list[Holder]:
+        """Who works on the ledger now."""
         with self._database.reading() as connection:
-            return holder(connection)
+            return holders(connection)
+
+    def note_progress(self, progress: Mapping[str, Any]) -> None:
+        """Let others know how far this run is."""
+        with self._database.transaction() as connection:
+            if self._database.held is not None:
+                self._database.held.note(connection, progress=progress)
 
     def close(self) -> None:
         """Give the database's connections back."""

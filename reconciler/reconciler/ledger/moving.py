@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, true
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
 
 from reconciler.errors import LedgerError
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import CHUNK, from_json, to_json
 from reconciler.ledger.tables import (
+    counters,
     forgotten,
     layouts,
     observations,
@@ -157,6 +158,9 @@ class Moving:
                     for side in ("salesforce", "phoneiq"):
                         row += 1
                         self._insert(connection, row, pair[side], run, pair=number)
+            connection.execute(
+                update(counters).where(counters.c.name == "row").values(next=row + 1)
+            )
         return made, alone
 
     def _insert(
@@ -181,7 +185,12 @@ class Moving:
         fields = to_json(list(given["fields"]))
         layout = connection.scalar(select(layouts.c.layout).where(layouts.c.fields == fields))
         if layout is None:
-            layout = 1 + (connection.scalar(select(func.max(layouts.c.layout))) or 0)
+            layout = connection.execute(
+                update(counters)
+                .where(counters.c.name == "layout")
+                .values(next=counters.c.next + 1)
+                .returning(counters.c.next - 1)
+            ).scalar_one()
             connection.execute(insert(layouts).values(layout=layout, fields=fields))
         connection.execute(
             insert(observations).values(

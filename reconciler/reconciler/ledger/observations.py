@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -18,8 +18,9 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy import text as sql
 
-from reconciler.ledger.database import Database
+from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.rows import (
     CHUNK,
     forgotten_hash,
@@ -44,6 +45,10 @@ from reconciler.mapping.ids import object_of
 from reconciler.mapping.values import text
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, other
 
+_ADD: Final = sql(
+    "INSERT INTO layouts (layout, fields) VALUES (:layout, :fields) ON CONFLICT (fields) DO NOTHING"
+)
+
 
 class Layouts:
     """The sets of fields that records were delivered with.
@@ -53,33 +58,43 @@ class Layouts:
     """
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._numbers: dict[tuple[str, ...], int] = {}
         self._fields: dict[int, tuple[str, ...]] = {}
-        with database.reading() as connection:
-            for layout, fields in connection.execute(select(layouts.c.layout, layouts.c.fields)):
-                self._know(layout, tuple(from_json(fields)))
+        self._read()
 
-    def number(self, connection: Connection, item: Observation) -> int:
-        """The number of an observation's layout; a new one is stored."""
-        fields = tuple(item.fields)
-        layout = self._numbers.get(fields)
-        if layout is None:
-            layout = len(self._numbers) + 1
-            connection.execute(insert(layouts).values(layout=layout, fields=to_json(fields)))
-            self._know(layout, fields)
-        return layout
+    def learn(self, fields: Iterable[tuple[str, ...]]) -> None:
+        """Store the layouts that are new, in a transaction of its own: other workers may too."""
+        new = [one for one in dict.fromkeys(fields) if one not in self._numbers]
+        if not new:
+            return
+        first = self._database.take_numbers("layout", len(new))
+        with self._database.transaction() as connection:
+            for layout, one in enumerate(new, first):
+                connection.execute(_ADD, {"layout": layout, "fields": to_json(one)})
+        self._read()
+
+    def number(self, fields: tuple[str, ...]) -> int:
+        """The number of a layout that was learned."""
+        return self._numbers[fields]
 
     def fields_of(self, layout: int) -> tuple[str, ...]:
         """The fields of a layout."""
+        if layout not in self._fields:
+            # Another worker has stored it since.
+            self._read()
         return self._fields[layout]
 
     def fields(self, layout: int, body: str) -> dict[str, Any]:
         """Value by field of a stored observation."""
-        return dict(zip(self._fields[layout], from_json(body), strict=True))
+        return dict(zip(self.fields_of(layout), from_json(body), strict=True))
 
-    def _know(self, layout: int, fields: tuple[str, ...]) -> None:
-        self._numbers[fields] = layout
-        self._fields[layout] = fields
+    def _read(self) -> None:
+        with self._database.reading() as connection:
+            for layout, text_ in connection.execute(select(layouts.c.layout, layouts.c.fields)):
+                fields = tuple(from_json(text_))
+                self._numbers[fields] = layout
+                self._fields[layout] = fields
 
 
 class _Known(NamedTuple):
@@ -109,9 +124,9 @@ class Observations:
         self._database = database
         self._layouts = layouts
         with database.reading() as connection:
-            self._next_row = 1 + (connection.scalar(select(func.max(records.c.row))) or 0)
             self._forgotten = frozenset(connection.scalars(select(forgotten.c.hash)))
 
+    @repeatable
     def store(self, seen: Sequence[Observation], run: int) -> int:
         """Commit observations of one side; what did not change is left as it is.
 
@@ -126,8 +141,13 @@ class Observations:
         if not newest:
             return 0
         side = seen[0].side
-        with self._database.transaction() as connection:
+        self._layouts.learn(tuple(item.fields) for item in newest.values())
+        # Nobody else stores these records: the stream is this run's.
+        with self._database.reading() as connection:
             known = self._known(connection, side, list(newest))
+        new = len(newest) - len(known)
+        next_row = self._database.take_numbers("row", new) if new else 0
+        with self._database.transaction() as connection:
             fresh: list[tuple[int, Observation]] = []
             changed: list[tuple[int, Observation]] = []
             numbers_changed: list[tuple[int, Observation]] = []
@@ -136,13 +156,13 @@ class Observations:
             for item in newest.values():
                 before = known.get(item.id)
                 if before is None:
-                    fresh.append((self._next_row, item))
-                    self._next_row += 1
+                    fresh.append((next_row, item))
+                    next_row += 1
                     continue
                 if not item.stamp:
                     # It was read again from the ledger, which keeps the stamp by itself.
                     item = item._replace(stamp=before.stamp)  # noqa: PLW2901
-                layout, body, numbers = self._content(connection, item)
+                layout, body, numbers = self._content(item)
                 own = (item.skip, item.deleted, item.reference)
                 if (layout, body, numbers, *own) == (
                     before.layout,
@@ -212,10 +232,10 @@ class Observations:
             for row in connection.execute(statement.where(records.c.id.in_(part)))
         }
 
-    def _content(self, connection: Connection, item: Observation) -> tuple[int, str, str]:
+    def _content(self, item: Observation) -> tuple[int, str, str]:
         """Layout, body and numbers as they are stored."""
         return (
-            self._layouts.number(connection, item),
+            self._layouts.number(tuple(item.fields)),
             to_json(list(item.fields.values())),
             to_json(item.numbers),
         )
@@ -247,7 +267,7 @@ class Observations:
                 dict(
                     zip(
                         ("layout", "body", "numbers", "row", "run"),
-                        (*self._content(connection, item), row, run),
+                        (*self._content(item), row, run),
                         strict=True,
                     )
                 )
@@ -312,7 +332,7 @@ class Observations:
                 dict(
                     zip(
                         ("new_layout", "new_body", "new_numbers", "at"),
-                        (*self._content(connection, item), row),
+                        (*self._content(item), row),
                         strict=True,
                     )
                 )
@@ -370,19 +390,26 @@ class Observations:
     def store_schema(self, side: Side, stream: str, schema: Mapping[str, Any]) -> None:
         """Keep the JSON Schema of a side's stream."""
         with self._database.transaction() as connection:
-            connection.execute(
-                delete(streams).where(streams.c.side == side, streams.c.stream == stream)
+            known = connection.execute(
+                update(streams)
+                .where(streams.c.side == side, streams.c.stream == stream)
+                .values(schema=to_json(schema))
             )
-            connection.execute(
-                insert(streams).values(side=side, stream=stream, schema=to_json(schema))
-            )
+            if not known.rowcount:
+                connection.execute(
+                    insert(streams).values(
+                        side=side, stream=stream, schema=to_json(schema), needed=False
+                    )
+                )
 
     def schemas(self, side: Side) -> dict[str, dict[str, Any]]:
         """The JSON Schema of each stream of a side that was ever extracted."""
         with self._database.reading() as connection:
             return {
                 row.stream: from_json(row.schema)
-                for row in connection.execute(select(streams).where(streams.c.side == side))
+                for row in connection.execute(
+                    select(streams).where(streams.c.side == side, streams.c.schema.is_not(None))
+                )
             }
 
     def bodies(self, side: Side) -> Iterator[list[tuple[str, dict[str, Any]]]]:

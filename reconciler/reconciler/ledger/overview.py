@@ -18,7 +18,7 @@ from reconciler.ledger.tables import (
     phone_numbers,
     records,
     runs,
-    sides,
+    streams,
     writes,
 )
 from reconciler.model import SALESFORCE, SIDES, Side
@@ -193,16 +193,20 @@ class Overview:
         )
 
     def read_at(self) -> dict[Side, str]:
-        """By side, when it was last read completely."""
+        """By side, when it was last read completely: the oldest of its needed streams."""
         with self._database.reading() as connection:
-            return {
-                row.side: row.finished_at or row.started_at
-                for row in connection.execute(
-                    select(sides.c.side, runs.c.finished_at, runs.c.started_at).join(
-                        runs, runs.c.run == sides.c.complete_run
-                    )
-                )
-            }
+            times: dict[Side, list[str | None]] = {}
+            for row in connection.execute(
+                select(streams.c.side, runs.c.finished_at, runs.c.started_at)
+                .outerjoin(runs, runs.c.run == streams.c.complete_run)
+                .where(streams.c.needed == true())
+            ):
+                times.setdefault(row.side, []).append(row.finished_at or row.started_at)
+        return {
+            side: min(found)
+            for side, moments in times.items()
+            if len(found := [moment for moment in moments if moment]) == len(moments)
+        }
 
     def _count(self, statement: Select[Any]) -> int:
         with self._database.reading() as connection:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, true, update
 
-from reconciler.ledger.database import Database
+from reconciler.ledger.database import Database, repeatable
+from reconciler.ledger.lease import holders
 from reconciler.ledger.rows import from_json, to_json
-from reconciler.ledger.tables import runs, sides
+from reconciler.ledger.tables import runs, streams
 from reconciler.model import Side
 
 
@@ -20,6 +21,7 @@ class Run(NamedTuple):
     Attributes:
         run: Its number.
         pipe: Its name.
+        part: The streams or the shard that it was for, or None where it was for all of the pipe.
         started_at: RFC 3339.
         finished_at: RFC 3339, or None while it runs or where it was killed.
         outcome: `running`, `succeeded` or `failed`.
@@ -29,11 +31,17 @@ class Run(NamedTuple):
 
     run: int
     pipe: str
+    part: str | None
     started_at: str
     finished_at: str | None
     outcome: str
     error: str | None
     summary: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its pipe, with its part where there is one."""
+        return f"{self.pipe} {self.part}" if self.part else self.pipe
 
 
 class Runs:
@@ -46,24 +54,38 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, pipe: str) -> int:
+    @repeatable
+    def begin(self, pipe: str, part: str | None = None) -> int:
         """Record that a run has started; earlier ones that never ended were killed.
+
+        Args:
+            pipe: Its pipe.
+            part: The shard that it is for, if it is not for all of the pipe.
 
         Returns:
             The run's number; numbers only grow.
         """
         with self._database.transaction() as connection:
+            at_work = [one.run for one in holders(connection) if one.run is not None]
             connection.execute(
                 update(runs)
-                .where(runs.c.outcome == "running")
+                .where(runs.c.outcome == "running", runs.c.run.not_in(at_work))
                 .values(outcome="failed", error="the run was killed")
             )
             result = connection.execute(
-                insert(runs).values(pipe=pipe, started_at=now(), outcome="running")
+                insert(runs).values(pipe=pipe, part=part, started_at=now(), outcome="running")
             )
             (run,) = result.inserted_primary_key or (0,)
+            if self._database.held is not None:
+                self._database.held.note(connection, run=run)
             return int(run)
 
+    def narrow(self, run: int, part: str) -> None:
+        """Record the streams that a run turned out to be for."""
+        with self._database.transaction() as connection:
+            connection.execute(update(runs).where(runs.c.run == run).values(part=part))
+
+    @repeatable
     def finish(self, run: int, summary: Mapping[str, Any], error: str | None = None) -> None:
         """Record how a run ended."""
         with self._database.transaction() as connection:
@@ -84,13 +106,13 @@ class Runs:
             rows = connection.execute(select(runs).order_by(runs.c.run.desc()).limit(limit))
             return [_run(row) for row in rows]
 
-    def newest_by_pipe(self) -> list[Run]:
-        """The newest ended run of each pipe, newest first."""
+    def newest(self) -> list[Run]:
+        """The newest ended run of each pipe, and of each part of it, newest first."""
         with self._database.reading() as connection:
             newest = (
                 select(func.max(runs.c.run))
                 .where(runs.c.outcome != "running")
-                .group_by(runs.c.pipe)
+                .group_by(runs.c.pipe, runs.c.part)
             )
             rows = connection.execute(
                 select(runs).where(runs.c.run.in_(newest)).order_by(runs.c.run.desc())
@@ -103,21 +125,72 @@ class Runs:
             return connection.scalar(select(func.max(runs.c.run))) or 0
 
     def complete(self) -> dict[Side, int]:
-        """By side, the newest run that observed it completely."""
-        with self._database.reading() as connection:
-            return {row.side: row.complete_run for row in connection.execute(select(sides))}
+        """By side that was observed completely, as of which run.
 
-    def mark_complete(self, side: Side, run: int) -> None:
-        """Record that a run observed a side completely."""
+        A side is as old as the oldest of the streams that it needs.
+        """
+        with self._database.reading() as connection:
+            return {
+                row.side: row.oldest
+                for row in connection.execute(
+                    select(streams.c.side, func.min(streams.c.complete_run).label("oldest"))
+                    .where(streams.c.needed == true())
+                    .group_by(streams.c.side)
+                    .having(func.count() == func.count(streams.c.complete_run))
+                )
+            }
+
+    def streams_complete(self) -> dict[tuple[Side, str], int]:
+        """By stream that was observed completely, the newest run that did."""
+        with self._database.reading() as connection:
+            return {
+                (row.side, row.stream): row.complete_run
+                for row in connection.execute(
+                    select(streams).where(streams.c.complete_run.is_not(None))
+                )
+            }
+
+    def missing(self) -> dict[Side, list[str]]:
+        """By side, the needed streams that were never observed completely."""
+        found: dict[Side, list[str]] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(
+                select(streams)
+                .where(streams.c.needed == true(), streams.c.complete_run.is_(None))
+                .order_by(streams.c.stream)
+            ):
+                found.setdefault(row.side, []).append(row.stream)
+        return found
+
+    def need(self, needed: Mapping[Side, Collection[str]]) -> None:
+        """Set which streams a side is not observed completely without."""
         with self._database.transaction() as connection:
-            connection.execute(delete(sides).where(sides.c.side == side))
-            connection.execute(insert(sides).values(side=side, complete_run=run))
+            connection.execute(update(streams).values(needed=False))
+            for side, names in needed.items():
+                for stream in names:
+                    which = (streams.c.side == side, streams.c.stream == stream)
+                    found = connection.execute(update(streams).where(*which).values(needed=True))
+                    if not found.rowcount:
+                        connection.execute(
+                            insert(streams).values(side=side, stream=stream, needed=True)
+                        )
+
+    @repeatable
+    def mark_complete(self, side: Side, observed: Collection[str], run: int) -> None:
+        """Record that a run observed streams of a side completely."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(streams)
+                .where(streams.c.side == side, streams.c.stream.in_(sorted(observed)))
+                .values(complete_run=run)
+            )
 
 
 def _run(row: Any) -> Run:
     return Run(
         row.run,
         row.pipe,
+        row.part,
         row.started_at,
         row.finished_at,
         row.outcome,

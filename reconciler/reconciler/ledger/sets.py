@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Boolean, Column, Connection, Integer, Table, bindparam
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -146,6 +146,27 @@ def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) ->
     column, values = (compiler.process(one, **options) for one in element.clauses)
     kind = _array_type(next(iter(element.clauses)))
     return f"({column} = ANY (CAST({values} AS {kind})))"
+
+
+def clock() -> ColumnElement[float]:
+    """Seconds since 1970 on the database's clock: the clocks of hosts differ."""
+    return _Clock()
+
+
+class _Clock(FunctionElement[float]):
+    type = Float()
+    inherit_cache = True
+    name = "clock"
+
+
+@compiles(_Clock, "sqlite")
+def _clock_sqlite(_: _Clock, __: SQLCompiler, **___: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(_Clock, "postgresql")
+def _clock_postgresql(_: _Clock, __: SQLCompiler, **___: Any) -> str:
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)"
 
 
 def _array_type(column: Any) -> str:

@@ -48,16 +48,37 @@ meta = Table(
     Column("value", TEXT, nullable=False),
 )
 
-#: One row while a run works on the ledger.
+#: The next number of what several workers number at the same time.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("next", Integer, nullable=False),
+)
+
+#: Who works on the ledger now: a row each, renewed by its holder.
 lease = Table(
     "lease",
     metadata,
-    Column("name", TEXT, primary_key=True),
-    Column("token", TEXT, nullable=False),
+    Column("token", TEXT, primary_key=True),
+    # `run`, `prepare`, `observe` or `write`: what may be done at the same time.
+    Column("work", TEXT, nullable=False),
     Column("holder", TEXT, nullable=False),
+    # Where the process id means something.
     Column("host", TEXT, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("run", Integer),
+    # JSON: how far the run is.
+    Column("progress", TEXT),
+)
+
+#: What a holder has to itself among those that work at the same time: a stream, a shard.
+claims = Table(
+    "claims",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("token", TEXT, nullable=False),
 )
 
 runs = Table(
@@ -65,6 +86,8 @@ runs = Table(
     metadata,
     Column("run", Integer, primary_key=True),
     Column("pipe", TEXT, nullable=False),
+    # Its streams or its shard, where several workers share the pipe's work.
+    Column("part", TEXT),
     Column("started_at", TEXT, nullable=False),
     Column("finished_at", TEXT),
     Column("outcome", TEXT, nullable=False),
@@ -73,22 +96,18 @@ runs = Table(
     sqlite_autoincrement=True,
 )
 
-#: The newest run that observed a side completely.
-sides = Table(
-    "sides",
-    metadata,
-    Column("side", TEXT, primary_key=True),
-    Column("complete_run", Integer, nullable=False),
-)
-
-#: What the taps say about their streams.
+#: What the settings need of the taps' streams, and what the taps say about them.
 streams = Table(
     "streams",
     metadata,
     Column("side", TEXT, nullable=False),
     Column("stream", TEXT, nullable=False),
-    # JSON Schema of the stream's records.
-    Column("schema", TEXT, nullable=False),
+    # Whether a side is not observed completely without it.
+    Column("needed", Boolean, nullable=False),
+    # JSON Schema of the stream's records; null until it was extracted.
+    Column("schema", TEXT),
+    # The newest run that observed it completely.
+    Column("complete_run", Integer),
     PrimaryKeyConstraint("side", "stream"),
 )
 
