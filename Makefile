@@ -3,6 +3,7 @@
 #   make demo                   watch two sides become the same, on this machine only
 #   make demo CONTACTS=20000    the same with more contacts a side
 #   make test                   all checks and all tests
+#   make bench                  how fast it is, up to a million contacts a side (make bench-quick)
 
 PYTHON ?= python3
 CONTACTS ?= 1000
@@ -12,16 +13,17 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV := .tools/bin/uv
 LINTED := . extract/tap-salesforce
+PEERS := .bench/peers
 PROJECTS := $(sort $(wildcard */pyproject.toml))
 
 # A shell with these set makes every Python start slowly, or changes what it imports.
 unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test bench bench-quick profile lint format lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## a virtual environment with the workspace and everything its checks need
 
@@ -31,6 +33,15 @@ demo: setup ## run the job on CONTACTS contacts a side and show what it did
 test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narrows it)
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
+
+bench: setup $(PEERS)/.ready ## measure everything, renew docs/performance.md; about 25 minutes
+	@$(BIN)/python -m benchmarks --page docs/performance.md
+
+bench-quick: setup $(PEERS)/.ready ## the same with few contacts; two minutes
+	@$(BIN)/python -m benchmarks --size quick
+
+profile: setup $(PEERS)/.ready ## where the time goes: renew docs/profile-*.svg
+	@$(BIN)/python -m benchmarks.profiles
 
 lint: setup ## ruff and mypy
 	@echo "== ruff check"
@@ -45,13 +56,16 @@ format: setup ## let ruff rewrite what it can
 	@$(BIN)/ruff format $(LINTED)
 
 # uv.lock stays out of the repository, it names the registry; the file beside it does not.
-lock: $(UV) ## renew requirements.lock from the pyproject files
+lock: $(UV) ## renew requirements.lock and benchmarks/peers.lock
 	@$(UV) lock --quiet
 	@$(UV) export --quiet --locked --all-packages --all-groups --all-extras --no-header --no-annotate \
 		--output-file requirements.lock
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+		--no-python-downloads --python-version 3.10 benchmarks/peers.in \
+		--output-file benchmarks/peers.lock
 
 clean: ## remove what was built, installed and left behind by runs
-	rm -rf .venv .tools .meltano .sandbox dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools .bench .meltano .sandbox dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f output/*
 
 $(UV):
@@ -66,4 +80,10 @@ $(UV):
 	@echo "== packages"
 	@test -x $(BIN)/python || $(UV) venv --quiet --no-python-downloads --python .tools/bin/python .venv
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
+	@touch $@
+
+$(PEERS)/.ready: $(UV) benchmarks/peers.lock
+	@echo "== peers of the benchmarks"
+	@test -x $(PEERS)/bin/python || $(UV) venv --quiet --no-python-downloads --python .tools/bin/python $(PEERS)
+	@$(UV) pip sync --quiet --compile-bytecode --python $(PEERS)/bin/python benchmarks/peers.lock
 	@touch $@

@@ -34,5 +34,5 @@ def test_python_that_is_too_old_or_too_new(tmp_path: Path, version: str) -> None
 
 def test_help_lists_every_target(tmp_path: Path) -> None:
     result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("setup", "demo", "test", "lint", "lock", "clean"):
+    for target in ("setup", "demo", "test", "bench", "bench-quick", "lint", "lock", "clean"):
         assert f"make {target} " in result.stdout

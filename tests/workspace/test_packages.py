@@ -103,8 +103,9 @@ def test_lock_satisfies_every_dependency() -> None:
     assert not stale, "run `make lock`"
 
 
-def test_lock_pins_contents_and_names_no_registry() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", ["requirements.lock", "benchmarks/peers.lock"])
+def test_lock_pins_contents_and_names_no_registry(lock: str) -> None:
+    text = (ROOT / lock).read_text()
     entries = [line for line in text.splitlines() if line and line[0].isalnum()]
     assert entries
     assert all(line.endswith("\\") for line in entries), "each is followed by its hashes"

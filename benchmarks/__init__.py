@@ -1,0 +1,1 @@
+"""How fast the product is, as ratios to its peers and to bare loops in the same run."""
