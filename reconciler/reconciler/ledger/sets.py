@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, bindparam
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    bindparam,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -134,6 +143,10 @@ class _Among(FunctionElement[bool]):
     inherit_cache = True
     name = "among"
 
+    def self_group(self, against: Any = None) -> Any:  # noqa: ARG002
+        """Stay as it is: compared with 1, as other booleans on SQLite, it would use no index."""
+        return self
+
 
 @compiles(_Among, "sqlite")
 def _among_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
@@ -172,6 +185,8 @@ def _clock_postgresql(_: _Clock, __: SQLCompiler, **___: Any) -> str:
 def _array_type(column: Any) -> str:
     if isinstance(column.type, Boolean):
         return "boolean[]"
+    if isinstance(column.type, LargeBinary):
+        return "bytea[]"
     if isinstance(column.type, Integer):
         return "bigint[]"
     return "text[]"
