@@ -71,7 +71,6 @@ class Observer:
             if deleted
             else salesforce_skip(name, record, objects=settings.objects, has_phone=bool(valid))
         )
-        external_id = settings.salesforce_external_id_field
         related = record.get("AccountId" if name == "Contact" else "PersonContactId") or None
         successor = record.get("MasterRecordId") or record.get("ConvertedContactId")
         if name == "Contact" and record.get("IsPersonAccount") and not deleted:
@@ -88,7 +87,7 @@ class Observer:
             if name == "Account"
             else fold_name(record.get("FirstName"), record.get("LastName")),
             email=_email(record, self._emails.get(name)),
-            reference=(record.get(external_id) or None) if external_id else None,
+            reference=_external_id(record, settings.salesforce_external_id_field),
             successor=salesforce_id(successor) if successor else None,
             related=salesforce_id(related) if related else None,
             created_at=record.get("CreatedDate") or "",
@@ -156,6 +155,11 @@ def _phone_fields(rows: tuple[FieldMapping, ...], *, salesforce: bool) -> dict[s
         for row in rows
         if row.kind == "phone"
     }
+
+
+def _external_id(record: Mapping[str, Any], field: str | None) -> str | None:
+    value = text(record.get(field)) if field else None
+    return None if value is None else str(value)
 
 
 def _email(record: Mapping[str, Any], field: str | None) -> str | None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from reconciler.errors import LedgerError
 from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
-from reconciler.ledger.sets import insert_rows, put_rows
+from reconciler.ledger.sets import insert_rows, inserted_rows, put_rows
 from reconciler.ledger.tables import SCHEMA_VERSION, counters, meta, metadata
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -52,6 +52,8 @@ def repeatable(method: _Method) -> _Method:
 _BACKENDS: Final[dict[str, ModuleType]] = {"sqlite": sqlite, "postgresql": postgresql}
 #: Rows that are copied at a time.
 _COPIED: Final = 10_000
+#: New rows after which the database counts its rows again; twice as many after each time.
+_GROWN: Final = 10_000
 
 
 class Database:
@@ -75,6 +77,8 @@ class Database:
         self._writer = self._backend.for_writing(self._engine)
         self._reader = self._backend.for_reading(self._engine)
         self._lease: Lease | None = None
+        self._grown = 0
+        self._enough = _GROWN
         try:
             self._open(make=make)
         except BaseException:
@@ -97,13 +101,17 @@ class Database:
 
     def _identify(self) -> None:
         with self._writer.begin() as connection:
-            meta.create(connection, checkfirst=True)
+            there = set(inspect(connection).get_table_names())
+            missing = [table for table in metadata.sorted_tables if table.name not in there]
+            if meta in missing:
+                meta.create(connection)
+                missing.remove(meta)
             self.id = _identify(connection)
             #: What hashes of forgotten records are made with; it moves along with them.
             self.salt = (
                 connection.scalar(select(meta.c.value).where(meta.c.key == "salt")) or self.id
             )
-            metadata.create_all(connection)
+            metadata.create_all(connection, missing, checkfirst=False)
             _count_from_one(connection)
 
     def _none(self) -> LedgerError:
@@ -114,7 +122,7 @@ class Database:
 
     def _said(self, error: DBAPIError) -> str:
         """What an error says, without anybody's data and without the password."""
-        text = str(self._backend.said(error)).strip()
+        text = " ".join(str(self._backend.said(error)).split())
         password = self._url.password
         return text.replace(str(password), "***") if password else text
 
@@ -153,10 +161,6 @@ class Database:
             LedgerError: It cannot be done now; says what is left.
         """
         self._backend.shred(self._engine)
-
-    def take_statistics(self) -> None:
-        """Let the database know that it holds many more rows than before."""
-        self._backend.take_statistics(self._engine)
 
     @contextmanager
     def lease(self, holder: str) -> Iterator[Lease]:
@@ -210,6 +214,11 @@ class Database:
                 if self._lease is not None and self._lease.is_taken:
                     self._lease.assert_held(connection)
                 yield connection
+                self._grown += inserted_rows(connection)
+            if self._grown >= self._enough:
+                self._backend.take_statistics(self._engine)
+                self._grown = 0
+                self._enough *= 2
         except DBAPIError as error:
             raise LedgerError(
                 f"the ledger cannot be written: {self._said(error)}. Once it can, run the job "

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from reconciler.errors import LeaseHeldError, PreparingError
 from reconciler.ledger.rows import from_json, to_json
@@ -85,7 +85,8 @@ class Lease:
             return
         self._stop.set()
         self._thread.join()
-        with self._engine.begin() as connection:
+        # Where the database is gone, the lease expires, and what went wrong is said already.
+        with suppress(DBAPIError), self._engine.begin() as connection:
             _remove(connection, self._token)
 
     def take(
@@ -200,7 +201,7 @@ class Lease:
         while not self._stop.wait(_HEARTBEAT):
             # Where the database is busy, the run itself is writing, and renews the lease with
             # what it commits.
-            with suppress(OperationalError), self._engine.begin() as connection:
+            with suppress(DBAPIError), self._engine.begin() as connection:
                 connection.execute(
                     update(lease)
                     .where(lease.c.token == self._token)

@@ -339,7 +339,8 @@ class Pairs:
     def _pair(self, connection: Connection, found: Any) -> int:
         before = connection.scalar(select(func.max(pairs.c.pair))) or 0
         made = connection.execute(
-            insert(pairs).from_select(["salesforce_row", "phoneiq_row", "why", "run"], found)
+            insert(pairs).from_select(["salesforce_row", "phoneiq_row", "why", "run"], found),
+            execution_options={"preserve_rowcount": True},
         ).rowcount
         if made:
             self._link(connection, before)

@@ -75,7 +75,7 @@ def said(error: DBAPIError) -> str:
 
 
 def take_statistics(engine: Engine) -> None:
-    """Count again: after a first sync the planner still takes the tables for empty."""
+    """Count rows and values: else the server takes tables that were just filled for empty."""
     with for_writing(engine).begin() as connection:
         connection.exec_driver_sql(f"ANALYZE {_tables(engine)}")
 

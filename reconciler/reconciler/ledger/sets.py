@@ -24,12 +24,13 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 _encode: Final = msgspec.json.Encoder().encode
+_INSERTED: Final = "inserted rows"
 
 
 def insert_rows(
     connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Insert rows.
+    """Insert rows; see also `inserted_rows`.
 
     Args:
         connection: The transaction.
@@ -39,6 +40,7 @@ def insert_rows(
     """
     if not rows:
         return
+    connection.info[_INSERTED] = connection.info.get(_INSERTED, 0) + len(rows)
     quote = connection.dialect.identifier_preparer.quote
     into = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
     if connection.dialect.name == "sqlite":
@@ -49,6 +51,11 @@ def insert_rows(
     with cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def inserted_rows(connection: Connection) -> int:
+    """How many rows `insert_rows` has inserted since this was last asked of the connection."""
+    return int(connection.info.pop(_INSERTED, 0))
 
 
 def update_rows(

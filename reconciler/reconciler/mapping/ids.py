@@ -21,7 +21,7 @@ def salesforce_id(value: str) -> str:
     Args:
         value: An id of 15 or 18 characters; anything else comes back as it is.
     """
-    value = value.strip()
+    value = value.replace("\0", "").strip()
     if len(value) not in {15, 18} or not value.isascii():
         return value
     value = value[:15]

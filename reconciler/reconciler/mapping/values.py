@@ -16,7 +16,7 @@ _EMAIL: Final = re.compile(r"[^@\s,;<>()\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 def text(value: Any) -> Value:
-    """A value as it is sent: Unicode NFC, trimmed, line ends as LF, blank as None.
+    """A value as it is sent: Unicode NFC, trimmed, line ends as LF, no NUL, blank as None.
 
     Numbers, booleans and lists stay as they are.
     """
@@ -24,6 +24,9 @@ def text(value: Any) -> Value:
         return value  # type: ignore[no-any-return]
     if not value.isascii():
         value = unicodedata.normalize("NFC", value)
+    if "\0" in value:
+        # Neither Salesforce nor PostgreSQL can hold it.
+        value = value.replace("\0", "")
     value = value.strip()
     if "\r" in value:
         value = value.replace("\r\n", "\n").replace("\r", "\n")
@@ -72,4 +75,4 @@ def fold_name(*parts: Any) -> str:
     name = " ".join([part for part in parts if isinstance(part, str)])
     if not name.isascii():
         name = unicodedata.normalize("NFKC", name)
-    return " ".join(name.casefold().split())
+    return " ".join(name.replace("\0", "").casefold().split())
