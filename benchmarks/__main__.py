@@ -14,11 +14,10 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import answers, mapper, matching, page, phoneiq
+from benchmarks import mapper, matching, page, phoneiq, postgresql, stages
 from benchmarks.measuring import ROOT
 from benchmarks.results import Results
 from benchmarks.rows import SIZES, Bench, Benchmark, NotMeasuredError
-from benchmarks.stages import Stages
 
 BENCHMARKS: Final[dict[str, Benchmark]] = {
     "first-sync": mapper.first_sync,
@@ -27,8 +26,9 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "target-100-ms": phoneiq.target_slow,
     "tap": phoneiq.tap,
     "matching": matching.both,
+    "job": stages.job,
+    "postgresql-ledger": postgresql.first_sync,
 }
-JOB: Final = "job"
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [*BENCHMARKS, JOB]
+    names = list(BENCHMARKS)
     parser.add_argument("--size", choices=SIZES, default="full")
     parser.add_argument("--only", choices=names, nargs="+", default=names, help="Some of them.")
     parser.add_argument(
@@ -56,10 +56,7 @@ def main() -> None:
     for name in options.only:
         started = time.monotonic()
         try:
-            if name == JOB:
-                _measure_job(bench, results)
-            else:
-                results.rows += BENCHMARKS[name](bench)
+            results.add(BENCHMARKS[name](bench))
         except NotMeasuredError as reason:
             console.print(f"{name}: not measured: {reason}")
         else:
@@ -71,14 +68,6 @@ def main() -> None:
         results.save(options.page.with_suffix(".json"))
         page.renew(options.page)
     print(results.closing_line())
-
-
-def _measure_job(bench: Bench, results: Results) -> None:
-    stages = Stages(bench)
-    results.stages = stages.measure()
-    results.rows += stages.million()
-    results.rows += stages.changes()
-    results.answers = answers.measure(stages.largest_job, bench.sizes.rounds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.data import MATCHING, TWO_NUMBERS
 from benchmarks.measuring import Command, Contender, in_turn, run
 from benchmarks.pipes import OBSERVE, TO_PHONEIQ, LedgerFile, reconciler, singer, yardstick
-from benchmarks.rows import Bench, Row, compared
+from benchmarks.rows import Bench, Found, Row, compared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ _MAPS: Final = {
 }
 
 
-def first_sync(bench: Bench) -> list[Row]:
+def first_sync(bench: Bench) -> Found:
     """Salesforce contacts with two numbers each, into a PhoneIQ that is known to be empty."""
     data = bench.data(TWO_NUMBERS, bench.sizes.mapper)
     folder = bench.work("first-sync")
@@ -65,10 +65,10 @@ def first_sync(bench: Bench) -> list[Row]:
         ),
         target=1.3,
     )
-    return [row]
+    return Found([row])
 
 
-def observe_unchanged(bench: Bench) -> list[Row]:
+def observe_unchanged(bench: Bench) -> Found:
     """Contacts that the ledger has seen before, and nothing in them has changed."""
     data = bench.data(MATCHING, bench.sizes.mapper)
     folder = bench.work("observe-unchanged")
@@ -92,7 +92,7 @@ def observe_unchanged(bench: Bench) -> list[Row]:
         ),
         target=3.0,
     )
-    return [row]
+    return Found([row])
 
 
 def map_transform(bench: Bench, folder: Path, stream: Path) -> Command:

@@ -15,13 +15,13 @@ from benchmarks.data import MATCHING
 from benchmarks.job import Job, Pass
 from benchmarks.measuring import Command, run, together
 from benchmarks.pipes import LedgerFile
-from benchmarks.rows import Bench, Row
+from benchmarks.rows import Bench, Found, Row
 from benchmarks.yardsticks import __file__ as yardsticks
 
 _PEER: Final = Path(yardsticks).with_name("vdirsyncer_sync.py")
 
 
-def both(bench: Bench) -> list[Row]:
+def both(bench: Bench) -> Found:
     """The first sync of matching contacts, and one when nothing has changed."""
     folder = bench.work("matching")
     data = bench.data(MATCHING, bench.sizes.matching)
@@ -44,13 +44,14 @@ def both(bench: Bench) -> list[Row]:
         run(vdirsyncer)
         for name, taken in json.loads(said.read_text()).items():
             theirs[name].append(taken)
-    return [
+    rows = [
         _row(f"matching-{name}", what, data.contacts, ours[name], theirs[name], target)
         for name, what, target in (
             ("first", "three passes, first sync of matching contacts", 2.0),
             ("unchanged", "three passes, nothing changed", 50.0),
         )
     ]
+    return Found(rows)
 
 
 def _row(

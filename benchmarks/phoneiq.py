@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.data import MATCHING, TWO_NUMBERS
 from benchmarks.measuring import ROOT, Command, Contender, in_turn, run
 from benchmarks.pipes import OBSERVE, TO_PHONEIQ, LedgerFile, reconciler, singer, yardstick
-from benchmarks.rows import BIN, Bench, Row, compared
+from benchmarks.rows import BIN, Bench, Found, compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def server(folder: Path, *, latency: float = 0.0, contacts: Path | None = None) 
             process.terminate()
 
 
-def target_at_once(bench: Bench) -> list[Row]:
+def target_at_once(bench: Bench) -> Found:
     """The target where every answer comes at once, against the SDK's own."""
     folder = bench.work("target-at-once")
     full, empty, records = _creates(bench, bench.sizes.target, folder)
@@ -56,10 +56,10 @@ def target_at_once(bench: Bench) -> list[Row]:
         theirs=measured[1],
         target=10.0,
     )
-    return [row]
+    return Found([row])
 
 
-def target_slow(bench: Bench) -> list[Row]:
+def target_slow(bench: Bench) -> Found:
     """The target where every answer takes 100 ms, against a loop that only sends."""
     folder = bench.work("target-slow")
     full, empty, records = _creates(bench, bench.sizes.slow, folder)
@@ -78,10 +78,10 @@ def target_slow(bench: Bench) -> list[Row]:
         theirs=measured[1],
         target=0.9,
     )
-    return [row]
+    return Found([row])
 
 
-def tap(bench: Bench) -> list[Row]:
+def tap(bench: Bench) -> Found:
     """The tap against a loop that pages, decodes and prints."""
     folder = bench.work("tap")
     data = bench.data(MATCHING, bench.sizes.tap)
@@ -101,7 +101,7 @@ def tap(bench: Bench) -> list[Row]:
         theirs=measured[1],
         target=0.5,
     )
-    return [row]
+    return Found([row])
 
 
 def target(url: str, folder: Path, stream: Path) -> Command:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmarks.rows import Row
+    from benchmarks.rows import Found, Row
 
 
 @dataclass
@@ -26,15 +26,21 @@ class Results:
 
     Attributes:
         size: Which sizes were asked for.
-        rows: Comparisons with a target.
-        stages: What each stage of the job took, as `Stage.as_dict` gives it.
-        answers: Milliseconds of the operator's commands.
+        rows: As in `Found`.
+        stages: Likewise.
+        answers: Likewise.
     """
 
     size: str
     rows: list[Row] = field(default_factory=list)
     stages: list[dict[str, Any]] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, found: Found) -> None:
+        """Add what a benchmark has measured."""
+        self.rows += found.rows
+        self.stages += found.stages
+        self.answers += found.answers
 
     def closing_line(self) -> str:
         """One line of JSON: every row, and whether its target is met."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from benchmarks import data
 from benchmarks.measuring import Taken
@@ -179,8 +179,21 @@ class Row:
         }
 
 
-#: Measures some rows.
-Benchmark: TypeAlias = Callable[[Bench], list[Row]]
+class Found(NamedTuple):
+    """What a benchmark has measured.
+
+    Attributes:
+        rows: Comparisons with a target.
+        stages: What each stage of the job took, as `Stage.as_dict` gives it.
+        answers: Milliseconds of the operator's commands.
+    """
+
+    rows: list[Row]
+    stages: Sequence[dict[str, Any]] = ()
+    answers: Sequence[dict[str, Any]] = ()
+
+
+Benchmark: TypeAlias = Callable[[Bench], Found]
 
 
 def compared(

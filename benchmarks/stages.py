@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks import answers
 from benchmarks.data import PEOPLE
 from benchmarks.job import PIPES, Job, Pass
 from benchmarks.mapper import bare_insert, map_transform
 from benchmarks.measuring import Taken, run, together
 from benchmarks.phoneiq import page_loop, plain_target, requests_loop, server, tap_phoneiq, target
 from benchmarks.pipes import TO_PHONEIQ, LedgerFile
-from benchmarks.rows import Row
+from benchmarks.rows import Found, Row
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,14 @@ class Stage:
 
 def _wall(rounds: list[Taken]) -> float:
     return median(taken.wall for taken in rounds)
+
+
+def job(bench: Bench) -> Found:
+    """Measure the job's stages, what a million and changes cost, and the operator's commands."""
+    stages = Stages(bench)
+    figures = stages.measure()
+    rows = stages.million() + stages.changes()
+    return Found(rows, figures, answers.measure(stages.largest_job, bench.sizes.rounds))
 
 
 class Stages:

@@ -67,11 +67,12 @@ def _version(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[URL]:
+def cluster(folder: Path, **settings: str) -> Iterator[URL]:
     """A server of our own on a socket of its own; nothing of it is left afterwards.
 
     Args:
         folder: Where its programs are.
+        settings: Its settings, in place of those that make tests fast.
     """
     home = Path(tempfile.mkdtemp(prefix="pg-"))
     account: dict[str, object] = {}
@@ -99,6 +100,7 @@ def cluster(folder: Path) -> Iterator[URL]:
         "full_page_writes": "off",
         "shared_buffers": "32MB",
         "max_connections": "50",
+        **settings,
     }
     try:
         # A collation that sorts unlike SQLite, where the ledger does not say how to sort.
