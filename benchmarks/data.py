@@ -99,7 +99,7 @@ def made(kind: str, contacts: int, folder: Path) -> Data:
     """
     # Other code would make other data.
     sources = b"".join(Path(source).read_bytes() for source in (__file__, sides.__file__))
-    sources += Path(people.__file__).read_bytes() + (ROOT / "meltano.yml").read_bytes()
+    sources += Path(people.__file__).read_bytes() + repr(_salesforce_fields()).encode()
     version = hashlib.sha256(sources).hexdigest()[:8]
     data = Data(folder / f"{kind}-{contacts}-{version}", contacts)
     if not data.folder.exists():
