@@ -36,9 +36,13 @@ MAX_BATCH_BYTES = 4_500_000
 MAX_BATCH_AGE = 60.0
 """Seconds after which a batch leaves with the next message, full or not."""
 
+QUEUED_PER_REQUEST = 1
+"""How many batches wait for a free thread, so that it need not wait, per request in flight."""
+
 UNSETTLED_PER_REQUEST = 4
 """How far other requests may run ahead of one that is slow, in batches per request in flight."""
 
+STOPPED = "stopped before everything was sent"
 _DONE = {201: "created", 204: "deleted"}
 _status = attrgetter("status")
 _NO_STATE: Any = object()
@@ -159,14 +163,16 @@ class Writer:
         self._unsettled.append(batch)
 
     def _may_leave(self, batch: _Batch) -> bool:
-        running = sum(not other.answer.done() for other in self._unsettled)
+        unanswered = sum(not other.answer.done() for other in self._unsettled)
         return (
-            running < self._max_in_flight
+            unanswered < self._max_in_flight * (1 + QUEUED_PER_REQUEST)
             and len(self._unsettled) < self._max_in_flight * UNSETTLED_PER_REQUEST
             and all(batch.keys.isdisjoint(other.keys) for other in self._unsettled)
         )
 
     def _send(self, operations: list[Operation | msgspec.Raw]) -> list[Result]:
+        if self._stopped.is_set():
+            raise StopError(STOPPED)
         try:
             return self._api.batch(operations)
         except TooLargeError as error:
@@ -232,5 +238,4 @@ class Writer:
 
     def _wait(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
-            message = "stopped before PhoneIQ could be asked again"
-            raise StopError(message)
+            raise StopError(STOPPED)
