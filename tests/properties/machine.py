@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from tests.postgresql import Places
 from tests.properties.world import FIELDS, INVALID_PHONE, PHONES, SIDES, WRITES, World, number
 from tests.reconciler.job import PIPES, lost_from
 from tests.reconciler.platforms import EXTERNAL_ID
@@ -43,11 +44,13 @@ class ContactSync(RuleBasedStateMachine):
     """People and faults at random."""
 
     external_id: str | None = None
+    #: Where ledgers on PostgreSQL may be; None for SQLite.
+    places: Places | None = None
 
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(dir=_FOLDER))
-        self.world = World(self.folder)
+        self.world = World(self.folder, self.places and self.places.take)
 
     @initialize(
         on_conflict=st.sampled_from(["keep_salesforce", "keep_phoneiq"]),
@@ -275,13 +278,17 @@ class ContactSync(RuleBasedStateMachine):
                 self.world.check()
         finally:
             shutil.rmtree(self.folder)
+            if self.places:
+                self.places.give_back()
 
 
-def as_test(machine):
-    """The machine's test with the examples of the profile."""
+def as_test(machine, share=1):
+    """The machine's test with the examples of the profile, or a share of them."""
     case = machine.TestCase
+    profile = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "test")]
     case.settings = settings(
-        PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "test")],
+        profile,
+        max_examples=int(profile.max_examples * share),
         deadline=None,
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

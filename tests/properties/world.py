@@ -18,7 +18,7 @@ holds for everybody is checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -126,8 +126,8 @@ class Person:
 class World:
     """Platforms, job, people and what they did."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.job = Job(folder, **settings)
+    def __init__(self, folder: Path, new_ledger: Callable[[], str] | None = None) -> None:
+        self.job = Job(folder, new_ledger)
         self.people: list[Person] = []
         self.owner: dict[str, Person] = {}
         self.notes: dict[str, str] = {}
