@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.mapper_base import InlineMapper
 from singer_sdk.plugin_base import _ConfigInput
-from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSingerWriter
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from reconciler.errors import IncompleteExtractError, ReconcilerError, SettingsError
-from reconciler.mapping.fields import stream_of
-from reconciler.model import PHONEIQ, SALESFORCE, Write
+from reconciler.model import Write
+from reconciler.output import MessageWriter, Output
 from reconciler.run import Run
 from reconciler.settings import JSON_SCHEMA, Settings
 
@@ -79,24 +78,6 @@ class MessageReader(GenericSingerReader[bytes]):
         return seen
 
 
-class MessageWriter(GenericSingerWriter[bytes, dict[str, Any]]):
-    """Writes messages to standard output, flushed by whoever knows when it matters."""
-
-    _encoder: Final = msgspec.json.Encoder()
-
-    def serialize_message(self, message: dict[str, Any]) -> bytes:
-        """One line of JSON."""
-        return self._encoder.encode(message) + b"\n"
-
-    def write_message(self, message: dict[str, Any]) -> None:
-        """Write one message."""
-        sys.stdout.buffer.write(self.serialize_message(message))
-
-    def flush(self) -> None:
-        """Pass on what was written."""
-        sys.stdout.buffer.flush()
-
-
 class Reconciler(InlineMapper):
     """Keeps the contacts of PhoneIQ and Salesforce the same, from what their taps show."""
 
@@ -111,10 +92,10 @@ class Reconciler(InlineMapper):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.run: Run
+        self.output: Output
         self._state: msgspec.Raw | None = None
         self._state_is_newest = False
         self._started = False
-        self._streams: dict[str, dict[str, Any]] = {}
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings; our checks say more than their JSON Schema could."""
@@ -151,6 +132,7 @@ class Reconciler(InlineMapper):
         try:
             mapper = cls(config=given.config, parse_env_config=given.parse_env)
             with Run(mapper.settings) as mapper.run:
+                mapper.output = Output(mapper.message_writer, mapper.run.schema_of)
                 mapper.listen(file_input)
         except (ConfigValidationError, ReconcilerError) as error:
             cls.logger.error("%s", error)  # noqa: TRY400
@@ -248,22 +230,7 @@ class Reconciler(InlineMapper):
     # --- messages out -----------------------------------------------------------------------
 
     def _write(self, write: Write) -> None:
-        stream = "contacts" if write.side == PHONEIQ else stream_of(write.object)
-        if stream not in self._streams:
-            schema = self.run.schema_of(write.side, stream)
-            self._streams[stream] = schema
-            self.message_writer.write_message(
-                {
-                    "type": "SCHEMA",
-                    "stream": stream,
-                    "schema": _with_deletion_mark(schema),
-                    # A create has no id yet, and a target may insist on every key property.
-                    "key_properties": [],
-                }
-            )
-        self.message_writer.write_message(
-            {"type": "RECORD", "stream": stream, "record": _record(write)}
-        )
+        self.output.write(write)
 
 
 def _drain(file_input: IO[Any] | None) -> None:
@@ -275,23 +242,6 @@ def _drain(file_input: IO[Any] | None) -> None:
     if not lines.isatty():
         for _ in lines:
             pass
-
-
-def _record(write: Write) -> dict[str, Any]:
-    record: dict[str, Any] = {field: change.sent for field, change in write.changes.items()}
-    if write.id is not None:
-        record["Id" if write.side == SALESFORCE else "id"] = write.id
-    if write.action == "delete":
-        record["_sdc_deleted_at"] = datetime.now(timezone.utc).isoformat()
-    return record
-
-
-def _with_deletion_mark(schema: Mapping[str, Any]) -> dict[str, Any]:
-    mark = {"type": ["string", "null"], "format": "date-time"}
-    return {
-        "type": "object",
-        "properties": dict(schema["properties"]) | {"_sdc_deleted_at": mark},
-    }
 
 
 def _decoded(state: msgspec.Raw | None) -> dict[str, Any]:

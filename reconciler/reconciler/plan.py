@@ -14,7 +14,7 @@ import msgspec
 
 from reconciler.errors import DeleteGuardError
 from reconciler.ledger import Ledger
-from reconciler.ledger.plans import Emission, FieldSkip, OpenPair, OpenWrite, Outcome, Shown
+from reconciler.ledger.plans import Emission, FieldSkip, OpenPair, OpenWrite, Outcome, Shard, Shown
 from reconciler.mapping.exchange import Exchange, Held
 from reconciler.mapping.fields import MATCHING_PHONES, REQUIRED
 from reconciler.mapping.phones import INVALID
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 _encode: Final = msgspec.json.Encoder().encode
 
-#: A value flaps that arrived this often in place of the same old value within so many runs. Where
+#: A value flaps that arrived this often in place of the same old value within so many passes. Where
 #: the old value was also sent back as often, it may have taken longer.
 _ROUNDS: Final = 3
 _LATELY: Final = 15
@@ -59,16 +59,24 @@ class Planner:
         side: The side that is written to.
         run: The run's number.
         summary: Where the run counts.
+        shard: The share of the pairs and records whose writes are planned, or None for all.
     """
 
     def __init__(
-        self, ledger: Ledger, settings: Settings, side: Side, run: int, summary: Summary
+        self,
+        ledger: Ledger,
+        settings: Settings,
+        side: Side,
+        run: int,
+        summary: Summary,
+        shard: Shard | None = None,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._side = side
         self._run = run
         self._summary = summary
+        self._shard = shard
         #: Pairs, and records without a pair, that were decided so far.
         self.decided = 0
         lengths = _max_lengths(ledger.observations.schemas(PHONEIQ).get("contacts", {}))
@@ -77,6 +85,8 @@ class Planner:
         }
         self._nothing = Exchange("", settings, lengths)
         self._observed = ledger.runs.complete()
+        self._lately = ledger.runs.passes_before(run, _LATELY)
+        self._long = ledger.runs.passes_before(run, _LONG)
         self._related = [
             (row.salesforce, *row.related)
             for rows in settings.mappings.values()
@@ -102,22 +112,21 @@ class Planner:
                 duplicates |= found.duplicates
             self._ledger.pairs.store(made, duplicates, self._run)
             self._summary.paired += len(made)
+        self._ledger.pairs.end_waiting()
         self._ledger.plans.settle_gone(self._side, self._observed.get(self._side, 0))
 
     def writes(self) -> Iterator[list[Write]]:
-        """The writes, in chunks; each chunk is committed before it is handed out.
-
-        Raises:
-            DeleteGuardError: The plan would delete too much; nothing was handed out.
-        """
-        self._guard_deletions()
-        for pairs in self._ledger.plans.open_pairs(self._related):
+        """The writes, in chunks; each chunk is committed before it is handed out."""
+        for pairs in self._ledger.plans.open_pairs(self._related, self._shard):
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
             open_writes = self._ledger.plans.open_writes(rows)
-            self._recent = self._ledger.plans.recent_changes(rows, self._run - _LONG)
+            self._recent = self._ledger.plans.recent_changes(rows, self._long)
             self._flapping = self._ledger.plans.flapping(rows)
             yield self._commit([self._plan_pair(pair, open_writes) for pair in pairs])
-        for alone in self._ledger.plans.open_alone(other(self._side), self._related):
+        if self._shard is None and self._ledger.pairs.are_waiting():
+            # Beside other shards nobody may pair: there the next round does.
+            self.pair()
+        for alone in self._ledger.plans.open_alone(other(self._side), self._related, self._shard):
             open_writes = self._ledger.plans.open_writes([record.row for record in alone])
             yield self._commit(
                 [self._plan_create(one, open_writes.get((one.row, self._side))) for one in alone]
@@ -265,10 +274,10 @@ class Planner:
         source_row = _ends(pair, to)[0].row
         if self._flapping.get((source_row, exchange.field(decision.position, to))) == turns:
             return True
-        if rounds(to, turns, self._run - _LATELY) >= _ROUNDS:
+        if rounds(to, turns, self._lately) >= _ROUNDS:
             return True
         return all(
-            rounds(side, order, self._run - _LONG) >= _ROUNDS
+            rounds(side, order, self._long) >= _ROUNDS
             for side, order in ((to, turns), (other(to), turns[::-1]))
         )
 
@@ -373,7 +382,12 @@ class Planner:
 
     # --- deletions --------------------------------------------------------------------------
 
-    def _guard_deletions(self) -> None:
+    def check_deletions(self) -> None:
+        """Refuse a plan that deletes too much, before its first write.
+
+        Raises:
+            DeleteGuardError: It would delete more than `max_delete_percent` allows.
+        """
         if self._settings.on_delete == "keep":
             return
         deletions, total = self._ledger.pairs.count_halved(), self._ledger.pairs.count()

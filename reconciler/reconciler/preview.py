@@ -44,6 +44,7 @@ def previewed(copy: Ledger, settings: Settings, side: Side) -> Iterator[list[Wri
         summary = Summary("observe-phoneiq")
         planner = Planner(copy, settings, side, copy.runs.latest() + 1, summary)
         planner.pair()
+        planner.check_deletions()
         yield from planner.writes()
 
 

@@ -24,7 +24,7 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.lease import Work
 from reconciler.ledger.runs import now
 from reconciler.mapping.fields import NEEDED, NEEDED_IF_THERE, stream_of
-from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Write, other
+from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Observation, Side, Write, other
 from reconciler.notifying import notify
 from reconciler.observation import Observer
 from reconciler.plan import Planner
@@ -61,20 +61,22 @@ class Run:
 
     Args:
         settings: The checked settings.
+        part: The shard that it is for, where others are for the rest of its pipe.
 
     Raises:
         LedgerError: On entering, where the ledger cannot be opened.
         LeaseHeldError: On entering, where another run works on the ledger.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    #: What it does where it may not write.
+    _instead = "stored only"
+
+    def __init__(self, settings: Settings, part: str | None = None) -> None:
         self.settings = settings
-        self.summary = Summary(settings.mode)
-        #: What may be done beside this run.
-        self._work: Work = "observe" if settings.mode in OBSERVING else "run"
+        self.summary = Summary(settings.mode, part)
+        #: What this run has to itself among those that work at the same time.
         self._wanted = [_stream_of(PHONEIQ, "contacts")] if settings.mode == _FIRST else []
-        #: The streams or the shard that it is for, where others may be for the rest.
-        self._part: str | None = None
+        self._part = part
         self._observer = Observer(settings.reads, settings)
         self._buffer: list[Observation] = []
         self._streams: dict[str, frozenset[str]] = {}
@@ -101,6 +103,8 @@ class Run:
             self._run = self._ledger.runs.begin(self.settings.mode, self._part)
             self._progress = Progress(self.name, self._ledger.note_progress)
             self._stack.callback(self._progress.close)
+            self._stack = self._stack.pop_all()
+        try:
             if self.is_idle:
                 logger.warning(
                     "this sync was deleted: nothing is stored or written. Take the job out of "
@@ -108,8 +112,10 @@ class Run:
                 )
             elif self._is_unprepared():
                 self._prepare()
-            self._lease.take(self._work, self._wanted)
-            self._stack = self._stack.pop_all()
+            self._lease.take(self._works(), self._wanted)
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     @property
@@ -117,13 +123,18 @@ class Run:
         """Its pipe, with its part where several workers share the pipe's work."""
         return f"{self.settings.mode} {self._part}" if self._part else self.settings.mode
 
+    def _works(self) -> Work:
+        """What this run does, once the ledger is prepared; others may do the same beside it."""
+        return "observe" if self.settings.mode in OBSERVING else "run"
+
     def _take_lease(self) -> None:
         """Take the lease; the ledger is this run's alone where it has to be prepared first."""
-        prepares = self._work != "run" and self._is_unprepared()
-        self._lease.take("prepare" if prepares else self._work, self._wanted, wait=self._wait)
-        if self._work != "run" and not prepares and self._is_unprepared():
-            # Another worker has prepared it for something else meanwhile.
-            self._lease.take("prepare", wait=self._wait)
+
+        def choose() -> Work:
+            work = self._works()
+            return "prepare" if work != "run" and self._is_unprepared() else work
+
+        self._lease.take_in_turn(choose, self._wanted, self._wait)
 
     def _wait(self, error: LeaseHeldError) -> None:
         logger.info("%s waits while another worker prepares the ledger: %s", self.name, error)
@@ -245,8 +256,9 @@ class Run:
     def _share(self, stream: str) -> None:
         """Have a stream to itself: other workers may bring the others."""
         self._wanted.append(_stream_of(SALESFORCE, stream))
-        self._lease.take(self._work, self._wanted)
+        self._lease.take(self._works(), self._wanted)
         self._part = ", ".join(sorted({*self._streams, stream}))
+        self.summary.part = self._part
         self._ledger.runs.narrow(self._run, self._part)
 
     def complete(self) -> None:
@@ -336,37 +348,46 @@ class Run:
             check_approved(self._ledger, self.settings, side, approved["plan"])
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
+        planner.check_deletions()
         total = self._ledger.plans.count_open(side)
         for writes in planner.writes():
             yield writes
             self._progress.show("decided and sent", planner.decided, total)
             if self.is_paused():
                 return
+        self.summary.unconfirmed = self._ledger.plans.count_unconfirmed(side)
+        self._close_plan(side)
+
+    def _close_plan(self, side: Side) -> None:
+        """Note that all that a side needed was handed out."""
+        controls = self._ledger.controls
+        approved = controls.get("approved")
         if approved is not None:
             self._use_up(approved, side)
-        self.summary.unconfirmed = self._ledger.plans.count_unconfirmed(side)
         if controls.get("active_since") is None and not self._ledger.overview.open_writes():
             controls.set({"active_since": now()})
 
     def _writable(self) -> Side | None:
         """The side that this pipe may write to now, or None; says why."""
-        side = self.settings.writes
-        if side is None:
-            return None
+        reason = self._why_not()
+        if reason:
+            logger.warning("%s: %s; %s", self.name, self._instead, reason)
+        return self.settings.writes if reason is None else None
+
+    def _why_not(self) -> str | None:
+        """Why this pipe may not write now, blank where that is its nature; or None."""
+        if self.settings.writes is None:
+            return ""
         if self._ledger.controls.get("paused_at"):
-            logger.warning(
-                "%s: stored only; the sync is paused. To go on: contact-sync resume",
-                self.settings.mode,
+            return "the sync is paused. To go on: contact-sync resume"
+        complete = self._ledger.runs.complete()
+        unseen = [side for side in SIDES if side not in complete]
+        if unseen:
+            return (
+                f"{' and '.join(unseen)} has not been observed completely yet, so "
+                "nothing is written"
             )
-            return None
-        if len(self._ledger.runs.complete()) < 2:
-            logger.warning(
-                "%s: stored only; %s has not been observed completely yet, so nothing is written",
-                self.settings.mode,
-                other(self.settings.reads),
-            )
-            return None
-        return side
+        return None
 
     def _preview(self) -> None:
         """Log what this pipe would write: ids, field names and reasons, but no values."""
@@ -417,9 +438,12 @@ class Run:
                 self.summary.updated += sum(write.action == "update" for write in writes)
                 yield writes
         if not left and self.settings.reads == PHONEIQ:
-            if self._work == "observe":
-                # It takes the pairs away: nobody else may work on them.
-                self._lease.take("prepare", wait=self._wait)
+            try:
+                # It takes the pairs away: nobody else may work on the ledger.
+                self._lease.take("run")
+            except LeaseHeldError as error:
+                logger.info("the revert is complete, the next run notes it: %s", error)
+                return
             self._ledger.removals.forget_pairs()
             self._ledger.controls.set(
                 {"revert": None, "deleted_at": now(), "active_since": None, "paused_at": None}

@@ -15,6 +15,7 @@ class Summary:
 
     Attributes:
         pipe: The run's pipe.
+        part: The streams or the shard that it was for, where others were for the rest.
         read: Records that the tap delivered.
         changed: Those of them that are new or differ from what the ledger held.
         paired: Pairs made.
@@ -29,6 +30,7 @@ class Summary:
     """
 
     pipe: Pipe
+    part: str | None = None
     read: int = 0
     changed: int = 0
     paired: int = 0
@@ -45,6 +47,7 @@ class Summary:
         """The counts for the machine-readable line and the run history."""
         return {
             "pipe": self.pipe,
+            **({"part": self.part} if self.part else {}),
             "read": self.read,
             "changed": self.changed,
             "paired": self.paired,
@@ -69,4 +72,5 @@ class Summary:
             if counts:
                 detail = ", ".join(f"{count:,} {key}" for key, count in sorted(counts.items()))
                 parts.append(f"{sum(counts.values()):,} {name} ({detail})")
-        return f"{self.pipe}: {', '.join(parts)}, {self.seconds:.1f} s"
+        name = f"{self.pipe} {self.part}" if self.part else self.pipe
+        return f"{name}: {', '.join(parts)}, {self.seconds:.1f} s"

@@ -15,6 +15,7 @@ from typing import Any
 from click.testing import CliRunner
 from reconciler.cli import main as contact_sync
 from reconciler.mapper import Reconciler
+from reconciler.tap import TapContactSync
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import _ConfigInput
 from sqlalchemy import create_engine, event, inspect, text
@@ -166,8 +167,38 @@ class Job:
         kill_after: int = 0,
     ) -> Passed:
         """The mapper alone, on messages."""
-        config = {"mode": pipe, "ledger_url": self.ledger_url} | self.settings
         source = io.BytesIO(b"".join(json.dumps(message).encode() + b"\n" for message in extract))
+
+        def invoke() -> None:
+            Reconciler.invoke(
+                config=self._config(pipe),
+                file_input=source,  # type: ignore[arg-type]
+            )
+
+        return self._passed(pipe, invoke, kill_at_commit=kill_at_commit, kill_after=kill_after)
+
+    def shard(
+        self, pipe: str, shard: str, *, target: Callable[[list[Message]], list[Message]] = list
+    ) -> Passed:
+        """A shard of the writes of a pipe, and what the target makes of them."""
+        passed = self._passed(
+            pipe, lambda: TapContactSync.invoke(config=self._config(pipe, shard=shard))
+        )
+        deliver(self.salesforce if pipe == TO_SALESFORCE else self.phoneiq, target(passed.messages))
+        return passed
+
+    def _config(self, pipe: str, **more: str) -> _ConfigInput:
+        config = {"mode": pipe, "ledger_url": self.ledger_url} | self.settings | more
+        return _ConfigInput(config=config, parse_env=False)
+
+    def _passed(
+        self,
+        pipe: str,
+        invoke: Callable[[], None],
+        *,
+        kill_at_commit: int | None = None,
+        kill_after: int = 0,
+    ) -> Passed:
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         code = 0
 
@@ -177,10 +208,7 @@ class Job:
         killed = _killed_at(kill_at_commit, may_die)
         with _logged() as log, killed, contextlib.redirect_stdout(output):
             try:
-                Reconciler.invoke(
-                    config=_ConfigInput(config=config, parse_env=False),
-                    file_input=source,  # type: ignore[arg-type]
-                )
+                invoke()
             except ConfigValidationError as error:
                 # The command line logs it and exits with 1.
                 log.append(str(error))
@@ -280,17 +308,20 @@ def _logged() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
 
-    logger, handler = logging.getLogger("reconciler"), Handler(logging.INFO)
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    handler = Handler(logging.INFO)
+    loggers = [logging.getLogger(name) for name in ("reconciler", "tap-contact-sync")]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
     try:
         yield lines
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ def resume(operator: Operator) -> None:
             "a revert is under way; let it end first: meltano run contact-sync"
         )
     elif controls.get("deleted_at"):
+        operator.ledger.rounds.end()
         operator.ledger.observations.reopen_all()
         controls.set({"deleted_at": None, "active_since": None})
         click.echo("started anew: the next run finds out who is who. meltano run contact-sync")
@@ -64,6 +65,7 @@ def resync(operator: Operator, who: str) -> None:
     """
     rows = operator.find(who)
     with shown_errors():
+        operator.ledger.rounds.end()
         for row in rows:
             operator.ledger.removals.take_up(row, operator.ledger.runs.latest())
     click.echo(f"{len(rows)} records are planned again by the next run: meltano run contact-sync")
@@ -86,6 +88,7 @@ def forget(operator: Operator, who: str, yes: bool) -> None:
     if not yes:
         click.confirm(f"Forget {ids} and what belongs to them for good?", abort=True)
     with shown_errors(), operator.ledger.alone(holder("forget")):
+        operator.ledger.rounds.end()
         operator.ledger.removals.forget(person)
     click.echo(f"forgotten: {ids}")
     for path in _mentioning([id_ for _, _, id_ in person]):

@@ -103,6 +103,7 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
         )
     sides: tuple[Side, Side] = (PHONEIQ, SALESFORCE)
     left = [side for side in sides if allows(settings.sync_direction, side)]
+    ledger.rounds.end()
     ledger.controls.set({"approved": {"plan": plan, "left": left}})
     click.echo(f"approved: the next run writes plan {plan} and no other. meltano run contact-sync")
 

@@ -89,38 +89,51 @@ class Lease:
         with suppress(DBAPIError), self._engine.begin() as connection:
             _remove(connection, self._token)
 
-    def take(
+    def take_in_turn(
         self,
-        work: Work,
-        wanted: Collection[str] = (),
-        wait: Callable[[LeaseHeldError], None] | None = None,
+        choose: Callable[[], Work],
+        wanted: Collection[str],
+        wait: Callable[[LeaseHeldError], None],
     ) -> None:
-        """Take the lease, or turn the one that is held into another, at once.
+        """Take the lease, after another worker that prepares the ledger.
 
         Args:
-            work: What is to be done.
+            choose: Says what is to be done as things are now; once the lease is held, they stay.
             wanted: What this worker has to have to itself, as people say it: a stream, a shard.
-            wait: Told once where this worker waits for another that prepares the ledger. Without
-                it, it does not wait.
+            wait: Told once where this worker waits.
 
         Raises:
             LeaseHeldError: Someone works on the ledger with whom this work does not go together.
         """
         told = False
         while True:
+            work = choose()
             try:
-                self._take(work, wanted)
-            except PreparingError as error:  # noqa: PERF203
-                if wait is None:
-                    raise
+                self.take(work, wanted)
+            except PreparingError as error:
                 if not told:
                     wait(error)
                 told = True
                 self._stop.wait(_LOOK)
+            except LeaseHeldError:
+                # Those that were waited for have done what this worker was to do.
+                if choose() == work:
+                    raise
             else:
-                return
+                if choose() == work:
+                    return
 
-    def _take(self, work: Work, wanted: Collection[str]) -> None:
+    def take(self, work: Work, wanted: Collection[str] = ()) -> None:
+        """Take the lease, or turn the one that is held into another, at once.
+
+        Args:
+            work: What is to be done.
+            wanted: What this worker has to have to itself.
+
+        Raises:
+            PreparingError: Another worker prepares the ledger; this one is welcome after it.
+            LeaseHeldError: Someone works on the ledger with whom this work does not go together.
+        """
         with self._engine.begin() as connection:
             # Whoever takes a lease takes turns, on a row that is always there.
             connection.execute(

@@ -22,6 +22,7 @@ from reconciler.ledger.overview import Overview
 from reconciler.ledger.pairs import Pairs
 from reconciler.ledger.plans import Plans
 from reconciler.ledger.removals import Removals
+from reconciler.ledger.rounds import Rounds
 from reconciler.ledger.runs import Runs
 
 
@@ -38,6 +39,7 @@ class Ledger:
         controls: What the operator has asked for.
         approvals: The writes that the operator has approved.
         runs: The recorded runs.
+        rounds: Who shares the writes that follow from one pairing.
         observations: What each side showed last.
         pairs: Who is who.
         plans: What is open, and what was written.
@@ -56,6 +58,7 @@ class Ledger:
         self.controls = Controls(self._database)
         self.approvals = Approvals(self._database)
         self.runs = Runs(self._database)
+        self.rounds = Rounds(self._database)
         self.observations = Observations(self._database, layouts)
         self.pairs = Pairs(self._database)
         self.plans = Plans(self._database, layouts)

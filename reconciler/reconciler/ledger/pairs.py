@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    delete,
     exists,
     false,
     func,
@@ -40,6 +41,7 @@ from reconciler.ledger.tables import (
     pairs,
     phone_numbers,
     records,
+    waiting,
     writes,
 )
 from reconciler.mapping.values import text
@@ -364,6 +366,16 @@ class Pairs:
                 .where(records.c.row.in_(select(column).where(pairs.c.pair > after)))
                 .values(values)
             )
+
+    def are_waiting(self) -> bool:
+        """Whether the end of a pair has opened records since the last pairing."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(waiting.c.row).limit(1)) is not None
+
+    def end_waiting(self) -> None:
+        """Note that pairing has decided about all records that the end of a pair had opened."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(waiting))
 
     def count(self) -> int:
         """How many pairs there are."""

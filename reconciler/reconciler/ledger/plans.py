@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from reconciler.ledger.database import Database
+from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
     CHUNK,
@@ -37,6 +37,7 @@ from reconciler.ledger.tables import (
     originals,
     pairs,
     records,
+    waiting,
     writes,
 )
 from reconciler.mapping.ids import salesforce_id
@@ -44,6 +45,8 @@ from reconciler.model import SALESFORCE, Action, Side, SkipReason, Value, other
 
 #: (path, reference field, field behind it) of each mapped field behind a relationship.
 Related: TypeAlias = Sequence[tuple[str, str, str]]
+#: (index, count): the pairs, or records without a pair, whose number leaves that remainder.
+Shard: TypeAlias = tuple[int, int]
 
 
 class Shown(NamedTuple):
@@ -200,27 +203,29 @@ class Plans:
         self._database = database
         self._layouts = layouts
 
-    def open_pairs(self, related: Related) -> Iterator[list[OpenPair]]:
+    def open_pairs(self, related: Related, shard: Shard | None = None) -> Iterator[list[OpenPair]]:
         """The pairs that may need a write, in the order of their numbers, in chunks.
 
         Args:
             related: The fields behind a relationship to show.
+            shard: The share of them to show, or None for all.
         """
         after = 0
         while True:
-            chunk = self._open_pairs(after, related)
+            chunk = self._open_pairs(after, related, shard)
             if not chunk:
                 return
             after = chunk[-1].pair
             yield chunk
 
-    def _open_pairs(self, after: int, related: Related) -> list[OpenPair]:
+    def _open_pairs(self, after: int, related: Related, shard: Shard | None) -> list[OpenPair]:
         numbers = (
             select(records.c.pair)
             .where(
                 records.c.settled == false(),
                 records.c.pair.is_not(None),
                 records.c.pair > after,
+                *_of_shard(records.c.pair, shard),
             )
             .distinct()
             .order_by(records.c.pair)
@@ -250,12 +255,15 @@ class Plans:
             for row, one, other in zip(halves[0], salesforce, halves[1], strict=True)
         ]
 
-    def open_alone(self, side: Side, related: Related) -> Iterator[list[Shown]]:
+    def open_alone(
+        self, side: Side, related: Related, shard: Shard | None = None
+    ) -> Iterator[list[Shown]]:
         """A side's open records without a pair that may be created across, in chunks.
 
         Args:
             side: The side that the records are of.
             related: The fields behind a relationship to show.
+            shard: The share of them to show, or None for all.
         """
         after = 0
         while True:
@@ -270,6 +278,8 @@ class Plans:
                         records.c.row > after,
                         records.c.deleted.is_(False),
                         records.c.released.is_(False),
+                        records.c.row.not_in(select(waiting.c.row)),
+                        *_of_shard(records.c.row, shard),
                     )
                     .order_by(records.c.row)
                     .limit(CHUNK)
@@ -399,6 +409,7 @@ class Plans:
                 .values(settled=True)
             )
 
+    @repeatable
     def store(self, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
         """Commit what planning came to, before its writes are emitted.
 
@@ -655,6 +666,13 @@ class Plans:
             self._layouts.fields(layout, body),
             from_json(numbers),
         )
+
+
+def _of_shard(column: Any, shard: Shard | None) -> tuple[Any, ...]:
+    if shard is None:
+        return ()
+    index, count = shard
+    return (column % count == index,)
 
 
 def _shown_columns() -> tuple[Any, ...]:

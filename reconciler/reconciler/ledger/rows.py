@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, false, literal, or_, select, true, update
+from sqlalchemy import Connection, Select, and_, delete, false, literal, or_, select, true, update
 
-from reconciler.ledger.tables import conflicts, pairs, phone_numbers, records, writes
+from reconciler.ledger.sets import put_rows
+from reconciler.ledger.tables import conflicts, pairs, phone_numbers, records, waiting, writes
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 from_json: Final = msgspec.json.decode
@@ -46,21 +47,22 @@ def is_paired(connection: Connection, row: int) -> bool:
     return connection.scalar(select(records.c.pair).where(records.c.row == row)) is not None
 
 
+def _sharers(rows: Sequence[int]) -> Select[Any]:
+    """The rows that share a number with these, themselves included."""
+    mine = phone_numbers.alias("mine")
+    return select(phone_numbers.c.row).where(
+        phone_numbers.c.number.in_(select(mine.c.number).where(mine.c.row.in_(rows)))
+    )
+
+
 def reopen_sharers(connection: Connection, rows: Sequence[int]) -> None:
     """Open the records without a pair that share a number with these rows."""
-    mine = phone_numbers.alias("mine")
     for part in parts(rows):
         connection.execute(
             update(records)
             .where(
                 records.c.pair.is_(None),
-                records.c.row.in_(
-                    select(phone_numbers.c.row).where(
-                        phone_numbers.c.number.in_(
-                            select(mine.c.number).where(mine.c.row.in_(part))
-                        )
-                    )
-                ),
+                records.c.row.in_(_sharers(part)),
             )
             .values(settled=False, duplicate_of=None)
         )
@@ -126,3 +128,13 @@ def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
     reopen_sharers(connection, rows)
     if released:
         set_records(connection, list(rows), settled=True)
+    opened = connection.scalars(
+        select(records.c.row)
+        .where(
+            records.c.settled == false(),
+            records.c.pair.is_(None),
+            or_(records.c.row.in_(rows), records.c.row.in_(_sharers(rows))),
+        )
+        .order_by(records.c.row)
+    ).all()
+    put_rows(connection, waiting, [{"row": row, "pair": pair} for row in opened])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, true, update
+from sqlalchemy import and_, func, insert, or_, select, true, update
 
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.lease import holders
@@ -118,6 +118,32 @@ class Runs:
                 select(runs).where(runs.c.run.in_(newest)).order_by(runs.c.run.desc())
             )
             return [_run(row) for row in rows]
+
+    def has_observed_since(self, run: int) -> bool:
+        """Whether a side was read, completely or not, by a run after another."""
+        with self._database.reading() as connection:
+            # A shard of the writes reads no side.
+            is_shard = and_(runs.c.part.is_not(None), runs.c.part.contains("/"))
+            found = connection.scalar(
+                select(runs.c.run).where(runs.c.run > run, ~is_shard).limit(1)
+            )
+        return found is not None
+
+    def passes_before(self, run: int, count: int) -> int:
+        """The run that came so many passes before another, or 0.
+
+        Runs that share the work of a pipe are one pass.
+        """
+        with self._database.reading() as connection:
+            is_first = or_(runs.c.part.is_(None), runs.c.part.startswith("1/"))
+            found = connection.scalar(
+                select(runs.c.run)
+                .where(runs.c.run < run, is_first)
+                .order_by(runs.c.run.desc())
+                .offset(count - 1)
+                .limit(1)
+            )
+        return found or 0
 
     def latest(self) -> int:
         """The number of the newest run, 0 where there was none."""

@@ -249,6 +249,16 @@ pairs = Table(
     Column("run", Integer, nullable=False),
 )
 
+#: Records that the end of a pair has opened: the next pairing decides about them, and nothing is
+#: created from them before.
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("row", Integer, primary_key=True),
+    # The pair that ended.
+    Column("pair", Integer, nullable=False),
+)
+
 #: The journal of writes. Open until the side's own tap shows the values.
 writes = Table(
     "writes",

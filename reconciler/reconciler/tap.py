@@ -1,0 +1,119 @@
+"""The Singer side of a shard: no messages in; writes, messages out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, ClassVar, NoReturn
+
+from singer_sdk import Stream, Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
+from singer_sdk.plugin_base import _ConfigInput
+
+from reconciler.errors import ReconcilerError, SettingsError
+from reconciler.output import MessageWriter, Output
+from reconciler.settings import JSON_SCHEMA, OBSERVING, READS, Settings
+from reconciler.sharding import Shard, ShardRun
+
+_MODES = [pipe for pipe in READS if pipe not in OBSERVING]
+
+
+class TapContactSync(Tap):
+    """Sends a shard of the writes that one side needs, from what the ledger holds."""
+
+    name = "tap-contact-sync"
+    package_name = "contact-sync-reconciler"
+    config_jsonschema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "properties": {
+            **JSON_SCHEMA["properties"],
+            "mode": JSON_SCHEMA["properties"]["mode"]
+            | {
+                "description": "Which pipe's writes these are.",
+                "enum": _MODES,
+            },
+            "shard": {
+                "type": "string",
+                "title": "Shard",
+                "description": "k/N: this worker takes the kth of N disjoint parts of the writes.",
+                "default": "1/1",
+            },
+        },
+    }
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    message_writer_class = MessageWriter
+
+    message_writer: MessageWriter
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings; our checks say more than their JSON Schema could."""
+        try:
+            self.settings, self.shard = _settings(self._config)
+        except SettingsError as error:
+            if raise_errors:
+                raise ConfigValidationError(
+                    str(error), errors=[str(error)], schema=self.config_jsonschema
+                ) from None
+            return [str(error)]
+        return []
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """None: which streams there are follows from the writes."""
+        return []
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        state: IO[str] | None = None,  # noqa: ARG003
+        catalog: IO[str] | None = None,  # noqa: ARG003
+    ) -> None:
+        """Send the shard.
+
+        Args:
+            about: Show the tap's settings instead.
+            about_format: `json` or `markdown`.
+            config: The settings.
+            state: Taken and left: what is still to be sent follows from the ledger.
+            catalog: Likewise.
+        """
+        if about:
+            super().invoke(about=about, about_format=about_format)
+        given = config or _ConfigInput()
+        try:
+            tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
+            with ShardRun(tap.settings, tap.shard) as run:
+                output = Output(tap.message_writer, run.schema_of)
+                for writes in run.plan():
+                    for write in writes:
+                        if run.is_paused():
+                            break
+                        output.write(write)
+                    tap.message_writer.flush()
+        except (ConfigValidationError, ReconcilerError) as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+            sys.exit(1)
+        except BrokenPipeError:
+            cls.logger.error("the target has stopped reading; run the job again once it works")  # noqa: TRY400
+            # Python flushes standard output once more at exit.
+            sys.stdout = None
+            sys.exit(1)
+
+    def _handle_termination(self, signum: int, frame: object) -> NoReturn:  # noqa: ARG002
+        sys.exit(128 + signum)
+
+
+def _settings(config: Mapping[str, Any]) -> tuple[Settings, Shard]:
+    rest = dict(config)
+    shard = Shard.from_text(rest.pop("shard", None) or "1/1")
+    settings = Settings.from_config(rest)
+    if settings.mode not in _MODES:
+        raise SettingsError(f"setting 'mode' is {settings.mode}; allowed are {', '.join(_MODES)}")
+    return settings, shard
