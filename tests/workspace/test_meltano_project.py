@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from reconciler.cli import main as contact_sync
 from reconciler.mapping.fields import DEFAULT_MAPPINGS, stream_of
-from reconciler.settings import JSON_SCHEMA, READS
+from reconciler.settings import JSON_SCHEMA, OBSERVING, READS
 from ruamel.yaml import YAML
 from tap_phoneiq.tap import TapPhoneIQ
 from target_phoneiq.target import TargetPhoneIQ
@@ -47,6 +47,18 @@ def test_meltano_knows_the_settings_of(plugin: str, schema: dict[str, Any]) -> N
         assert listed[name].get("sensitive", False) == bool(setting.get("secret")), name
         if "default" in setting and not str(listed[name]["value"]).startswith("$"):
             assert listed[name]["value"] == setting["default"], name
+
+
+def test_each_writing_pipe_has_a_tap_for_its_shards() -> None:
+    assert PLUGINS["tap-contact-sync"]["settings"] == PLUGINS["reconciler"]["settings"]
+    modes = {
+        plugin["config"]["mode"]
+        for plugin in PLUGINS.values()
+        if plugin.get("inherit_from") == "tap-contact-sync"
+    }
+    assert modes == set(READS) - OBSERVING
+    for setting in PLUGINS["reconciler"]["settings"]:
+        assert setting["env"] == f"RECONCILER_{setting['name'].upper()}"
 
 
 def test_each_mapping_has_its_mode() -> None:
