@@ -28,6 +28,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "matching": matching.both,
     "job": stages.job,
     "postgresql-ledger": postgresql.first_sync,
+    "workers": postgresql.workers,
 }
 
 

@@ -32,6 +32,7 @@ class Sizes:
         target: The stream of the target that is sent to a server that answers at once.
         slow: The stream of the target where every answer takes 100 ms.
         tap: The contacts that the tap reads.
+        workers: The contacts whose writes several workers share.
         matching: The contacts a side that are compared with vdirsyncer.
         changes: The changes of the row that shows that only changes cost.
         few, many: The contacts a side among which they are.
@@ -43,6 +44,7 @@ class Sizes:
     target: int
     slow: int
     tap: int
+    workers: int
     matching: int
     changes: int
     few: int
@@ -57,6 +59,7 @@ SIZES: Final = {
         target=50_000,
         slow=50_000,
         tap=100_000,
+        workers=100_000,
         matching=50_000,
         changes=1_000,
         few=10_000,
@@ -69,6 +72,7 @@ SIZES: Final = {
         target=10_000,
         slow=10_000,
         tap=20_000,
+        workers=10_000,
         matching=5_000,
         changes=100,
         few=1_000,
@@ -82,6 +86,7 @@ SIZES: Final = {
         target=200,
         slow=200,
         tap=200,
+        workers=200,
         matching=200,
         changes=10,
         few=100,
