@@ -27,7 +27,7 @@ from sandbox.phoneiq.store import contact_id
 from benchmarks import sides
 from benchmarks.measuring import ROOT
 from benchmarks.sides import SALESFORCE_STREAMS, Record, Records, contact_stream_fields
-from sandbox import people
+from sandbox import names, people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,7 +155,10 @@ def _with_two_numbers(contacts: int) -> Iterator[Record]:
         row
         for person in people.people(6 * contacts + 100, SEED)
         for name, row in person.records
-        if name == "Contact" and row["FirstName"] and row.get("MobilePhone")
+        if name == "Contact"
+        and row["FirstName"]
+        and row.get("MobilePhone", "") not in {"", None, *names.NO_NUMBER}
+        and row["MailingCountry"]
     )
     left = contacts
     before: Record | None = None

@@ -98,8 +98,8 @@ def workers(bench: Bench) -> Found:
     folder = bench.work("workers")
     with server() as postgresql:
         for name, salesforce in (
-            ("full", data.salesforce_extract),
-            ("empty", data.salesforce_nothing),
+            ("observed", data.salesforce_extract),
+            ("nothing", data.salesforce_nothing),
         ):
             postgresql.renew(name)
             at = postgresql.ledger(name)
@@ -107,8 +107,8 @@ def workers(bench: Bench) -> Found:
             run(reconciler("observe-salesforce", at, folder, reads=salesforce))
         contenders = [
             Contender(
-                command=_emit(postgresql, folder, "full", shards),
-                empty=_emit(postgresql, folder, "empty", shards),
+                command=_emit(postgresql, folder, "observed", shards),
+                empty=_emit(postgresql, folder, "nothing", shards),
             )
             for shards in (4, 1, 2)
         ]
