@@ -110,12 +110,11 @@ def _unseen(ledger: Ledger, observed: Collection[Side]) -> tuple[str, ...]:
 
 
 def _failed(ledger: Ledger) -> tuple[tuple[str, str], ...]:
-    newest = ledger.runs.history(1)
     at_work = {one.run for one in ledger.holders()}
-    if newest and newest[0].outcome == "running" and newest[0].run not in at_work:
-        return ((newest[0].name, "it was killed"),)
-    return tuple(
-        (run.name, run.error or "") for run in _standing(ledger) if run.outcome == "failed"
+    killed = [run for run in ledger.runs.running() if run.run not in at_work]
+    return (
+        *((run.name, "it was killed") for run in killed),
+        *((run.name, run.error or "") for run in _standing(ledger) if run.outcome == "failed"),
     )
 
 

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from reconciler.cli import main as contact_sync
 from reconciler.errors import LedgerError
 from reconciler.ledger import Ledger
 
@@ -18,6 +20,7 @@ from tests.reconciler.job import (
     TO_PHONEIQ,
     TO_SALESFORCE,
     history,
+    lost_from,
 )
 
 
@@ -102,6 +105,42 @@ def test_another_object_in_the_settings_makes_its_side_incomplete(job):
     assert job.pipe(TO_SALESFORCE).records == []
     job.pipe(OBSERVE_SALESFORCE, streams=["Lead"])
     assert "New" in [record["FirstName"] for record in job.pipe(TO_SALESFORCE).records]
+
+
+def asked(job, *args):
+    return CliRunner().invoke(contact_sync, ["--ledger-url", job.ledger_url, *args]).output
+
+
+def status(job):
+    return json.loads(asked(job, "status", "--json"))
+
+
+def test_status_names_the_streams_that_are_missing(job):
+    crowd(job)
+    job.pipe(OBSERVE)
+    assert status(job)["why"] == "salesforce not read completely yet; nothing is written"
+    job.pipe(OBSERVE_SALESFORCE, streams=["Contact"])
+    assert status(job)["why"] == "salesforce (Lead) not read completely yet; nothing is written"
+    result = CliRunner().invoke(
+        contact_sync, ["--ledger-url", job.ledger_url, "check", "--offline"]
+    )
+    assert "salesforce read  never completely yet; missing: Lead" in result.output
+    job.pipe(OBSERVE_SALESFORCE, streams=["Lead"])
+    assert status(job)["read_at"]["salesforce"]
+
+
+def test_a_failure_stands_until_its_streams_have_come(job):
+    crowd(job)
+    job.pipe(OBSERVE)
+    job.pipe(OBSERVE_SALESFORCE, streams=["Lead"], tap=lost_from(-1))
+    job.pipe(OBSERVE_SALESFORCE, streams=["Contact"])
+    found = status(job)
+    assert found["state"] == "error"
+    assert found["why"].startswith(
+        "the last run of observe-salesforce Lead failed: the input ended"
+    )
+    job.pipe(OBSERVE_SALESFORCE)
+    assert status(job)["state"] == "initial"
 
 
 # At the same time, in processes.
@@ -207,6 +246,7 @@ def test_a_worker_that_was_killed_is_recorded_as_such_and_the_others_are_not(job
         killed.wait()
         assert job.pipe(OBSERVE_SALESFORCE, streams=["Lead"]).code == 0
         running = [run["pipe"] for run in job.history() if run["outcome"] == "running"]
+        assert [one["run"] for one in status(job)["workers"]] == [2]
         assert running == [OBSERVE]
         end(other, lines)
     assert [(run["pipe"], run["error"]) for run in history(job.ledger_url) if run["error"]] == [

@@ -106,6 +106,14 @@ class Runs:
             rows = connection.execute(select(runs).order_by(runs.c.run.desc()).limit(limit))
             return [_run(row) for row in rows]
 
+    def running(self) -> list[Run]:
+        """The runs that have not ended, newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(runs).where(runs.c.outcome == "running").order_by(runs.c.run.desc())
+            )
+            return [_run(row) for row in rows]
+
     def newest(self) -> list[Run]:
         """The newest ended run of each pipe, and of each part of it, newest first."""
         with self._database.reading() as connection:
