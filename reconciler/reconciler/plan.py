@@ -97,7 +97,10 @@ class Planner:
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
         self._ledger.pairs.follow_successors(self._settings.renamed_keys)
-        self._summary.paired += self._ledger.pairs.by_reference(self._run)
+        self._summary.paired += self._ledger.pairs.by_reference(
+            self._run, has_shadows="PersonAccount" in self._settings.objects
+        )
+        self._summary.paired += self._ledger.pairs.by_phone_alone(self._run)
         for groups, holders in self._ledger.pairs.groups_by_phone():
             made: list[tuple[int, int]] = []
             duplicates: dict[int, int] = {}

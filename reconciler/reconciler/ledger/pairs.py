@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
     and_,
-    bindparam,
     delete,
     exists,
     false,
@@ -31,10 +29,10 @@ from reconciler.ledger.rows import (
     dissolve,
     from_json,
     is_paired,
-    parts,
     set_records,
     to_json,
 )
+from reconciler.ledger.sets import among, insert_rows, update_rows
 from reconciler.ledger.tables import (
     layouts,
     observations,
@@ -45,8 +43,11 @@ from reconciler.ledger.tables import (
     writes,
 )
 from reconciler.mapping.values import text
-from reconciler.model import PHONEIQ, SALESFORCE, Side
+from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, other
 from reconciler.pairing import Candidate
+
+#: Open records that one statement looks at, so that no transaction grows with their number.
+_ROWS: Final = 50_000
 
 
 class Pairs:
@@ -120,8 +121,12 @@ class Pairs:
                         # Both were paired: the heir keeps its contact, the other is left alone.
                         dissolve(connection, move.pair, released=True)
 
-    def by_reference(self, run: int) -> int:
+    def by_reference(self, run: int, *, has_shadows: bool) -> int:
         """Pair records of which one names the other.
+
+        Args:
+            run: The run that pairs.
+            has_shadows: Whether Person Accounts take part, whose shadow Contacts may be named.
 
         Returns:
             How many pairs were made.
@@ -143,9 +148,12 @@ class Pairs:
             salesforce.c.object == "PersonAccount", phoneiq.c.reference == salesforce.c.related
         )
         named_by_salesforce = salesforce.c.reference == phoneiq.c.id
+        ways = [named_by_phoneiq, shadow_named_by_phoneiq, named_by_salesforce]
+        if not has_shadows:
+            ways.remove(shadow_named_by_phoneiq)
         made = 0
         with self._database.transaction() as connection:
-            for names in (named_by_phoneiq, shadow_named_by_phoneiq, named_by_salesforce):
+            for names in ways:
                 # Driven from what is open, so that the cost follows the changes.
                 for opened in (phoneiq, salesforce):
                     key, chosen = (
@@ -163,6 +171,67 @@ class Pairs:
                     )
         return made
 
+    def by_phone_alone(self, run: int) -> int:
+        """Pair each two records, one of a side, that share numbers with each other and no one else.
+
+        Whatever the order of preference, there is nothing to choose; all others are decided group
+        by group.
+
+        Returns:
+            How many pairs were made.
+        """
+        one, two = records.alias("one"), records.alias("two")
+        mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
+        further = phone_numbers.alias("further")
+        made = 0
+        for side in SIDES:
+            is_open = and_(one.c.settled == false(), one.c.pair.is_(None), one.c.side == side)
+            after: int | None = 0
+            while after is not None:
+                with self._database.transaction() as connection:
+                    last = connection.scalar(
+                        select(one.c.row)
+                        .where(is_open, one.c.row > after)
+                        .order_by(one.c.row)
+                        .offset(_ROWS)
+                        .limit(1)
+                    )
+                    sharing = (
+                        select(one.c.row, func.min(theirs.c.row).label("other"))
+                        .join_from(one, mine, mine.c.row == one.c.row)
+                        .join(
+                            theirs,
+                            and_(theirs.c.number == mine.c.number, theirs.c.row != mine.c.row),
+                        )
+                        .where(is_open, one.c.row > after)
+                        .group_by(one.c.row)
+                        .having(func.min(theirs.c.row) == func.max(theirs.c.row))
+                    )
+                    if last is not None:
+                        sharing = sharing.where(one.c.row <= last)
+                    found = sharing.subquery("found")
+                    ends = (found.c.row, found.c.other)
+                    made += self._pair(
+                        connection,
+                        select(
+                            *(ends if side == SALESFORCE else ends[::-1]),
+                            literal("phone"),
+                            literal(run),
+                        )
+                        .join_from(found, two, two.c.row == found.c.other)
+                        .where(
+                            two.c.side == other(side),
+                            two.c.pair.is_(None),
+                            ~exists()
+                            .where(theirs.c.row == found.c.other)
+                            .where(further.c.number == theirs.c.number)
+                            .where(further.c.row.not_in((found.c.row, found.c.other))),
+                        )
+                        .order_by(found.c.row),
+                    )
+                after = last
+        return made
+
     def groups_by_phone(
         self,
     ) -> Iterator[tuple[list[list[Candidate]], dict[tuple[Side, str], int]]]:
@@ -171,149 +240,49 @@ class Pairs:
         Yields:
             Groups, and the rows of paired records by (side, number) that they share.
         """
-        with self._database.transaction() as connection:
-            self._reopen_neighbours(connection)
-        roots = self._connect_groups()
-        if not roots:
-            return
-        chunk: list[int] = []
-        ordered = sorted(roots, key=lambda row: (roots[row], row))
-        for _, group in groupby(ordered, key=roots.__getitem__):
-            chunk.extend(group)
-            if len(chunk) >= CHUNK:
-                yield self._load_groups(chunk, roots)
-                chunk = []
-        if chunk:
-            yield self._load_groups(chunk, roots)
-
-    def _reopen_neighbours(self, connection: Connection) -> None:
-        """Whoever shares a number with an open record is decided with it."""
-        opened = self._open_numbers()
-        while True:
-            reopened = connection.execute(
-                update(records)
-                .where(
-                    records.c.settled.is_(True),
-                    records.c.pair.is_(None),
-                    records.c.row.in_(
-                        select(phone_numbers.c.row).where(phone_numbers.c.number.in_(opened))
-                    ),
-                )
-                .values(settled=False, duplicate_of=None)
-            )
-            if not reopened.rowcount:
-                return
-
-    @staticmethod
-    def _open_numbers() -> Any:
-        mine = phone_numbers.alias("mine")
-        holder = records.alias("holder")
-        return (
-            select(mine.c.number)
-            .join(holder, holder.c.row == mine.c.row)
-            .where(holder.c.settled == false(), holder.c.pair.is_(None))
-        )
-
-    def _connect_groups(self) -> dict[int, int]:
-        """Root by row, for each open record without a pair that shares a number."""
-        parent = array("q", range(1 + self._last_row()))
-
-        def root(row: int) -> int:
-            while parent[row] != row:
-                parent[row] = parent[parent[row]]
-                row = parent[row]
-            return row
-
-        sharing: list[int] = []
-        statement = (
-            select(phone_numbers.c.number, phone_numbers.c.row, records.c.pair)
-            .join(records, records.c.row == phone_numbers.c.row)
-            .where(phone_numbers.c.number.in_(self._open_numbers()))
-            .order_by(phone_numbers.c.number, phone_numbers.c.row)
-        )
-        with self._database.reading() as connection:
-            rows = connection.execution_options(yield_per=10_000).execute(statement)
-            for _, shared in groupby(rows, key=lambda row: row[0]):
-                holders = [(row, pair) for _, row, pair in shared]
-                if len(holders) == 1:
-                    continue
-                alone = [row for row, pair in holders if pair is None]
-                for row in alone:
-                    parent[root(row)] = root(alone[0])
-                sharing.extend(alone)
-        return {row: root(row) for row in sharing}
-
-    def _load_groups(
-        self, rows: list[int], roots: Mapping[int, int]
-    ) -> tuple[list[list[Candidate]], dict[tuple[Side, str], int]]:
-        numbers: dict[int, list[str]] = {}
-        candidates: list[Candidate] = []
-        holders: dict[tuple[Side, str], int] = {}
-        mine = phone_numbers.alias("mine")
-        with self._database.reading() as connection:
-            for part in parts(rows):
-                for number, row in connection.execute(
-                    select(phone_numbers.c.number, phone_numbers.c.row).where(
-                        phone_numbers.c.row.in_(part)
+        grouped: set[int] = set()
+        for rows in self._open_sharers():
+            found = [row for row in rows if row not in grouped]
+            if found:
+                with self._database.transaction() as connection:
+                    numbers, holders = _closure(connection, found)
+                    grouped.update(numbers)
+                    # Whoever shares a number with an open record is decided with it.
+                    connection.execute(
+                        update(records)
+                        .where(among(records.c.row, numbers), records.c.settled == true())
+                        .values(settled=False, duplicate_of=None)
                     )
-                ):
-                    numbers.setdefault(row, []).append(number)
-                candidates.extend(
-                    Candidate(
-                        record.row,
-                        record.side,
-                        record.object,
-                        record.id,
-                        record.name,
-                        record.created_at,
-                        not record.deleted and (record.skip is None or record.side == PHONEIQ),
-                        tuple(numbers[record.row]),
-                        record.seen,
-                        record.sent if record.creating else None,
-                    )
-                    for record in connection.execute(
-                        select(
-                            records.c.row,
-                            records.c.side,
-                            records.c.object,
-                            records.c.id,
-                            records.c.name,
-                            records.c.created_at,
-                            records.c.skip,
-                            records.c.deleted,
-                            records.c.creating,
-                            observations.c.run.label("seen"),
-                            writes.c.run.label("sent"),
+                    candidates = _candidates(connection, numbers)
+                yield _groups(candidates, _roots(numbers)), holders
+
+    def _open_sharers(self) -> Iterator[Sequence[int]]:
+        """The open records without a pair that share a number with any other, in chunks."""
+        one = records.alias("one")
+        mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
+        for side in SIDES:
+            after = 0
+            while True:
+                with self._database.reading() as connection:
+                    rows = connection.scalars(
+                        select(one.c.row)
+                        .where(
+                            one.c.settled == false(),
+                            one.c.pair.is_(None),
+                            one.c.side == side,
+                            one.c.row > after,
+                            exists()
+                            .where(mine.c.row == one.c.row)
+                            .where(theirs.c.number == mine.c.number)
+                            .where(theirs.c.row != mine.c.row),
                         )
-                        .join(observations, observations.c.row == records.c.row)
-                        .outerjoin(
-                            writes,
-                            and_(
-                                writes.c.source_row == records.c.row,
-                                writes.c.action == "create",
-                                writes.c.confirmed_run.is_(None),
-                            ),
-                        )
-                        .where(records.c.row.in_(part))
-                    )
-                )
-                for record in connection.execute(
-                    select(records.c.side, phone_numbers.c.number, func.min(records.c.row))
-                    .join(records, records.c.row == phone_numbers.c.row)
-                    .where(
-                        records.c.pair.is_not(None),
-                        phone_numbers.c.number.in_(
-                            select(mine.c.number).where(mine.c.row.in_(part))
-                        ),
-                    )
-                    .group_by(records.c.side, phone_numbers.c.number)
-                ):
-                    holders[record[0], record[1]] = record[2]
-        candidates.sort(key=lambda candidate: (roots[candidate.row], candidate.row))
-        return (
-            [list(group) for _, group in groupby(candidates, key=lambda one: roots[one.row])],
-            holders,
-        )
+                        .order_by(one.c.row)
+                        .limit(CHUNK)
+                    ).all()
+                if not rows:
+                    break
+                after = rows[-1]
+                yield rows
 
     def store(
         self, made: Sequence[tuple[int, int]], duplicates: Mapping[int, int], run: int
@@ -322,21 +291,20 @@ class Pairs:
         with self._database.transaction() as connection:
             if made:
                 before = connection.scalar(select(func.max(pairs.c.pair))) or 0
-                connection.execute(
-                    insert(pairs),
-                    [
-                        {"salesforce_row": one, "phoneiq_row": two, "why": "phone", "run": run}
-                        for one, two in made
-                    ],
+                insert_rows(
+                    connection,
+                    pairs,
+                    ("salesforce_row", "phoneiq_row", "why", "run"),
+                    [(one, two, "phone", run) for one, two in made],
                 )
                 self._link(connection, before)
-            if duplicates:
-                connection.execute(
-                    update(records)
-                    .where(records.c.row == bindparam("at"))
-                    .values(duplicate_of=bindparam("holder"), settled=True),
-                    [{"at": row, "holder": holder} for row, holder in duplicates.items()],
-                )
+            update_rows(
+                connection,
+                records,
+                "row",
+                ("duplicate_of", "settled"),
+                [(holder, True, row) for row, holder in duplicates.items()],
+            )
 
     def _pair(self, connection: Connection, found: Any) -> int:
         before = connection.scalar(select(func.max(pairs.c.pair))) or 0
@@ -353,7 +321,7 @@ class Pairs:
         """Tell the records of new pairs about them."""
         for column in (pairs.c.salesforce_row, pairs.c.phoneiq_row):
             values: dict[str, Any] = {
-                "pair": select(pairs.c.pair).where(column == records.c.row).scalar_subquery(),
+                "pair": pairs.c.pair,
                 "settled": False,
                 "released": False,
                 "duplicate_of": None,
@@ -362,9 +330,7 @@ class Pairs:
                 # What kept it from being created is over.
                 values["skip"] = None
             connection.execute(
-                update(records)
-                .where(records.c.row.in_(select(column).where(pairs.c.pair > after)))
-                .values(values)
+                update(records).where(records.c.row == column, pairs.c.pair > after).values(values)
             )
 
     def are_waiting(self) -> bool:
@@ -404,9 +370,108 @@ class Pairs:
                 or 0
             )
 
-    def _last_row(self) -> int:
-        with self._database.reading() as connection:
-            return connection.scalar(select(func.max(records.c.row))) or 0
+
+def _closure(
+    connection: Connection, rows: Sequence[int]
+) -> tuple[dict[int, list[str]], dict[tuple[Side, str], int]]:
+    """All records without a pair that share numbers with some, directly or through others.
+
+    Returns:
+        Their numbers by row, and the rows of paired records that hold a number of theirs, by
+        (side, number).
+    """
+    numbers: dict[int, list[str]] = {}
+    holders: dict[tuple[Side, str], int] = {}
+    seen: set[str] = set()
+    new = rows
+    while new:
+        numbers |= {row: [] for row in new}
+        for row, number in connection.execute(
+            select(phone_numbers.c.row, phone_numbers.c.number)
+            .where(among(phone_numbers.c.row, new))
+            .order_by(phone_numbers.c.row, phone_numbers.c.number)
+        ):
+            numbers[row].append(number)
+        fresh = {number for row in new for number in numbers[row]} - seen
+        seen |= fresh
+        found: dict[int, None] = {}
+        for number, row, side, pair in connection.execute(
+            select(phone_numbers.c.number, records.c.row, records.c.side, records.c.pair)
+            .join(records, records.c.row == phone_numbers.c.row)
+            .where(among(phone_numbers.c.number, sorted(fresh)))
+            .order_by(phone_numbers.c.number, phone_numbers.c.row)
+        ):
+            if pair is not None:
+                holders.setdefault((side, number), row)
+            elif row not in numbers:
+                found[row] = None
+        new = list(found)
+    return numbers, holders
+
+
+def _roots(numbers: Mapping[int, Sequence[str]]) -> dict[int, int]:
+    """By row, the lowest row of its group."""
+    first: dict[str, int] = {}
+    parent = {row: row for row in numbers}
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for row, held in numbers.items():
+        for number in held:
+            one, two = sorted((root(row), root(first.setdefault(number, row))))
+            parent[two] = one
+    return {row: root(row) for row in numbers}
+
+
+def _groups(candidates: list[Candidate], roots: Mapping[int, int]) -> list[list[Candidate]]:
+    candidates.sort(key=lambda candidate: (roots[candidate.row], candidate.row))
+    return [list(group) for _, group in groupby(candidates, lambda one: roots[one.row])]
+
+
+def _candidates(connection: Connection, numbers: Mapping[int, Sequence[str]]) -> list[Candidate]:
+    return [
+        Candidate(
+            record.row,
+            record.side,
+            record.object,
+            record.id,
+            record.name,
+            record.created_at,
+            not record.deleted and (record.skip is None or record.side == PHONEIQ),
+            tuple(numbers[record.row]),
+            record.seen,
+            record.sent if record.creating else None,
+        )
+        for record in connection.execute(
+            select(
+                records.c.row,
+                records.c.side,
+                records.c.object,
+                records.c.id,
+                records.c.name,
+                records.c.created_at,
+                records.c.skip,
+                records.c.deleted,
+                records.c.creating,
+                observations.c.run.label("seen"),
+                writes.c.run.label("sent"),
+            )
+            .join(observations, observations.c.row == records.c.row)
+            .outerjoin(
+                writes,
+                and_(
+                    writes.c.source_row == records.c.row,
+                    writes.c.action == "create",
+                    writes.c.confirmed_run.is_(None),
+                ),
+            )
+            .where(among(records.c.row, numbers))
+        )
+    ]
 
 
 def _adopt(connection: Connection, pair: int, heir: int, renamed: Mapping[str, str]) -> None:
