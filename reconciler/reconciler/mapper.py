@@ -14,7 +14,6 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from reconciler.errors import IncompleteExtractError, ReconcilerError, SettingsError
-from reconciler.model import Write
 from reconciler.output import MessageWriter, Output
 from reconciler.run import Run
 from reconciler.settings import JSON_SCHEMA, Settings
@@ -207,11 +206,7 @@ class Reconciler(InlineMapper):
             )
         self.run.complete()
         for writes in self.run.plan():
-            for write in writes:
-                if self.run.is_paused():
-                    break
-                self._write(write)
-            self.message_writer.flush()
+            self.output.send(writes, self.run.is_paused)
 
     def _pass_on_state(self) -> None:
         """Forward the newest STATE: all that it covers is committed."""
@@ -226,11 +221,6 @@ class Reconciler(InlineMapper):
         state["bookmarks"] = state.get("bookmarks", {}) | {_MARKER: marker}
         self.message_writer.write_message({"type": "STATE", "value": state})
         self.message_writer.flush()
-
-    # --- messages out -----------------------------------------------------------------------
-
-    def _write(self, write: Write) -> None:
-        self.output.write(write)
 
 
 def _drain(file_input: IO[Any] | None) -> None:

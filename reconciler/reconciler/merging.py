@@ -5,7 +5,7 @@ The classic three-way merge: two sides and the baseline on which they last agree
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Value, Winner
@@ -96,18 +96,19 @@ class Merge(NamedTuple):
 
     Attributes:
         decisions: One for each field on which the sides differ, in the order of the rules.
-        baseline: Canonical value by mapping key, for each field on which the sides ever agreed.
+        baseline: Canonical values on which the sides last agreed, in the order of the rules;
+            `UNSET` where they never did.
     """
 
     decisions: list[Decision]
-    baseline: dict[str, Any]
+    baseline: list[Any]
 
 
 def merge(
     rules: Sequence[Rule],
     salesforce: Sequence[Any],
     phoneiq: Sequence[Any],
-    baseline: Mapping[str, Any],
+    baseline: Sequence[Any],
     on_conflict: Winner,
 ) -> Merge:
     """Merge one pair.
@@ -117,21 +118,23 @@ def merge(
         salesforce: Salesforce's canonical values, in the order of the rules; `UNSET` for a field
             that was not extracted, which is left alone.
         phoneiq: PhoneIQ's, likewise.
-        baseline: Canonical value by mapping key; a key is absent where the sides never agreed.
+        baseline: What they last agreed on, likewise; `UNSET` where they never did.
         on_conflict: Whose value stands where both changed.
     """
     decisions: list[Decision] = []
-    agreed = dict(baseline)
-    for position, (rule, one, two) in enumerate(zip(rules, salesforce, phoneiq, strict=True)):
+    agreed = list(baseline)
+    for position, (one, two) in enumerate(zip(salesforce, phoneiq, strict=True)):
+        if one == two:
+            if one is not UNSET:
+                agreed[position] = one
+            continue
         if one is UNSET or two is UNSET:
             continue
-        if one == two:
-            agreed[rule.key] = one
-            continue
-        verdict = decide(one, two, baseline.get(rule.key, UNSET), on_conflict)
+        verdict = decide(one, two, baseline[position], on_conflict)
         if verdict is None:
             continue
         to_phoneiq = verdict.winner == SALESFORCE
+        rule = rules[position]
         decisions.append(
             Decision(
                 position,

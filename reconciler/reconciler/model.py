@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 Side: TypeAlias = Literal["salesforce", "phoneiq"]
 SALESFORCE: Final = "salesforce"
 PHONEIQ: Final = "phoneiq"
@@ -74,7 +76,7 @@ class Observation(NamedTuple):
     skip: SkipReason | None
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """One field of a write.
 
     Attributes:

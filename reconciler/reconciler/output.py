@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -12,6 +12,11 @@ from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 
 from reconciler.mapping.fields import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write
+
+_encode: Final = msgspec.json.Encoder().encode
+
+#: Writes that are sent at once; between them is time to notice that the sync was paused.
+_TOGETHER: Final = 100
 
 
 class MessageWriter(GenericSingerWriter[bytes, dict[str, Any]]):
@@ -26,6 +31,10 @@ class MessageWriter(GenericSingerWriter[bytes, dict[str, Any]]):
     def write_message(self, message: dict[str, Any]) -> None:
         """Write one message."""
         sys.stdout.buffer.write(self.serialize_message(message))
+
+    def write_lines(self, lines: Iterable[bytes]) -> None:
+        """Write parts of messages that are encoded already."""
+        sys.stdout.buffer.write(b"".join(lines))
 
     def flush(self) -> None:
         """Pass on what was written."""
@@ -46,22 +55,41 @@ class Output:
         self._writer = writer
         self._schema_of = schema_of
         self._described: set[str] = set()
+        #: By object, how a line of its stream begins.
+        self._heads: dict[str, bytes] = {}
 
-    def write(self, write: Write) -> None:
-        """Send one write."""
+    def send(self, writes: Sequence[Write], is_paused: Callable[[], bool]) -> None:
+        """Send writes, as long as nobody pauses the sync."""
+        for start in range(0, len(writes), _TOGETHER):
+            if is_paused():
+                break
+            self._send(writes[start : start + _TOGETHER])
+        self._writer.flush()
+
+    def _send(self, writes: Sequence[Write]) -> None:
+        lines: list[bytes] = []
+        for write in writes:
+            name = write.object if write.side == SALESFORCE else PHONEIQ
+            head = self._heads.get(name)
+            if head is None:
+                head = self._heads[name] = self._head(write, lines)
+            lines += (head, _encode(_record(write)), b"}\n")
+        self._writer.write_lines(lines)
+
+    def _head(self, write: Write, lines: list[bytes]) -> bytes:
+        """How the lines of a write's stream begin; its SCHEMA comes before the first of them."""
         stream = "contacts" if write.side == PHONEIQ else stream_of(write.object)
         if stream not in self._described:
             self._described.add(stream)
-            self._writer.write_message(
-                {
-                    "type": "SCHEMA",
-                    "stream": stream,
-                    "schema": _with_deletion_mark(self._schema_of(write.side, stream)),
-                    # A create has no id yet, and a target may insist on every key property.
-                    "key_properties": [],
-                }
-            )
-        self._writer.write_message({"type": "RECORD", "stream": stream, "record": _record(write)})
+            schema = {
+                "type": "SCHEMA",
+                "stream": stream,
+                "schema": _with_deletion_mark(self._schema_of(write.side, stream)),
+                # A create has no id yet, and a target may insist on every key property.
+                "key_properties": [],
+            }
+            lines.append(self._writer.serialize_message(schema))
+        return b'{"type":"RECORD","stream":%b,"record":' % _encode(stream)
 
 
 def _record(write: Write) -> dict[str, Any]:

@@ -14,7 +14,15 @@ import msgspec
 
 from reconciler.errors import DeleteGuardError
 from reconciler.ledger import Ledger
-from reconciler.ledger.plans import Emission, FieldSkip, OpenPair, OpenWrite, Outcome, Shard, Shown
+from reconciler.ledger.plans import (
+    Emission,
+    FieldSkip,
+    OpenPair,
+    OpenWrite,
+    Outcome,
+    Shard,
+    Shown,
+)
 from reconciler.mapping.exchange import Exchange, Held
 from reconciler.mapping.fields import MATCHING_PHONES, REQUIRED
 from reconciler.mapping.phones import INVALID
@@ -87,12 +95,12 @@ class Planner:
         self._observed = ledger.runs.complete()
         self._lately = ledger.runs.passes_before(run, _LATELY)
         self._long = ledger.runs.passes_before(run, _LONG)
-        self._related = [
+        self._related = tuple(
             (row.salesforce, *row.related)
             for rows in settings.mappings.values()
             for row in rows
             if row.related
-        ]
+        )
 
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
@@ -117,23 +125,23 @@ class Planner:
             self._summary.paired += len(made)
         self._ledger.pairs.end_waiting()
         self._ledger.plans.settle_gone(self._side, self._observed.get(self._side, 0))
+        if not allows(self._settings.sync_direction, other(self._side)):
+            self._ledger.plans.settle_alone(self._side)
 
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
-        for pairs in self._ledger.plans.open_pairs(self._related, self._shard):
+        plans = self._ledger.plans
+        for pairs in plans.open_pairs(self._related, self._shard):
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
-            open_writes = self._ledger.plans.open_writes(rows)
-            self._recent = self._ledger.plans.recent_changes(rows, self._long)
-            self._flapping = self._ledger.plans.flapping(rows)
-            yield self._commit([self._plan_pair(pair, open_writes) for pair in pairs])
+            self._sent = plans.sent(rows, self._long)
+            self._flapping = plans.flapping(rows)
+            yield self._commit([self._plan_pair(pair) for pair in pairs])
         if self._shard is None and self._ledger.pairs.are_waiting():
             # Beside other shards nobody may pair: there the next round does.
             self.pair()
-        for alone in self._ledger.plans.open_alone(other(self._side), self._related, self._shard):
-            open_writes = self._ledger.plans.open_writes([record.row for record in alone])
-            yield self._commit(
-                [self._plan_create(one, open_writes.get((one.row, self._side))) for one in alone]
-            )
+        for alone in plans.open_alone(other(self._side), self._related, self._shard):
+            self._sent = plans.sent([record.row for record in alone], self._run)
+            yield self._commit([self._plan_create(record) for record in alone])
 
     def _commit(self, planned: list[tuple[Outcome, Write | None]]) -> list[Write]:
         self._ledger.plans.store([one for one, _ in planned], self._side, self._run)
@@ -153,27 +161,38 @@ class Planner:
 
     # --- pairs ------------------------------------------------------------------------------
 
-    def _plan_pair(
-        self, pair: OpenPair, open_writes: Mapping[tuple[int, Side], OpenWrite]
-    ) -> tuple[Outcome, Write | None]:
+    def _unseen(self, pair: OpenPair) -> dict[Side, OpenWrite]:
+        """By side, the pair's write to it that was not shown yet."""
+        unseen = self._sent.unseen
+        if not unseen:
+            return {}
+        return {
+            side: opened
+            for side in (SALESFORCE, PHONEIQ)
+            if (opened := unseen.get((_ends(pair, side)[0].row, side))) is not None
+        }
+
+    def _plan_pair(self, pair: OpenPair) -> tuple[Outcome, Write | None]:
         exchange = self._exchanges.get(pair.salesforce.object, self._nothing)
         held: dict[Side, Held] = {
-            SALESFORCE: exchange.held(SALESFORCE, pair.salesforce.fields, pair.salesforce.numbers),
-            PHONEIQ: exchange.held(PHONEIQ, pair.phoneiq.fields, pair.phoneiq.numbers),
+            SALESFORCE: exchange.held(SALESFORCE, pair.salesforce.delivered),
+            PHONEIQ: exchange.held(PHONEIQ, pair.phoneiq.delivered),
         }
+        unseen = self._unseen(pair)
+        before, others = exchange.aligned(pair.keys, pair.baseline)
         if pair.salesforce.deleted or pair.phoneiq.deleted:
-            return self._plan_deletion(pair, exchange, held, open_writes)
+            return self._plan_deletion(pair, held, before, unseen)
         merged = merge(
             exchange.rules,
             held[SALESFORCE].canonical,
             held[PHONEIQ].canonical,
-            pair.baseline | self._arrived(pair, exchange, held, open_writes),
+            self._arrived(before, exchange, held, unseen),
             self._settings.on_conflict,
         )
         changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
         skips: list[FieldSkip] = []
         conflicts: list[tuple[str, str, Any, Any]] = []
-        seen = self._seen(pair, exchange, held, open_writes)
+        seen = self._seen(pair, exchange, held, unseen)
         for decision in merged.decisions:
             if not (decision.travels and self._takes_part(pair, decision.to)):
                 continue
@@ -201,16 +220,19 @@ class Planner:
         source, target = _ends(pair, self._side)
         closed = {
             side: opened
-            for side in (SALESFORCE, PHONEIQ)
-            if (opened := open_writes.get((_ends(pair, side)[0].row, side))) is not None
-            and not (opened.action == "update" and changes[side])
+            for side, opened in unseen.items()
+            if not (opened.action == "update" and changes[side])
         }
-        opened = open_writes.get((source.row, self._side)) if self._side not in closed else None
-        emitted, write = self._emit(
-            opened,
-            Write(self._side, pair.salesforce.object, target.id, "update", changes[self._side]),
-            target.stamp,
-            has_arrived=self._side in seen,
+        opened = unseen.get(self._side) if self._side not in closed else None
+        emitted, write = (
+            self._emit(
+                opened,
+                Write(self._side, pair.salesforce.object, target.id, "update", changes[self._side]),
+                target.stamp,
+                has_arrived=self._side in seen,
+            )
+            if changes[self._side]
+            else (None, None)
         )
         replaced = _overtaken(opened, emitted)
         outcome = Outcome(
@@ -218,7 +240,9 @@ class Planner:
             source_row=source.row,
             settled=not (changes[SALESFORCE] or changes[PHONEIQ]),
             pair=pair.pair,
-            baseline=merged.baseline if merged.baseline != pair.baseline else None,
+            baseline=exchange.baseline(merged.baseline, others)
+            if merged.baseline != before
+            else None,
             emitted=emitted,
             field_skips=skips,
             conflicts=conflicts if write is not None else (),
@@ -228,26 +252,23 @@ class Planner:
                 *(one.write for side, one in closed.items() if side not in seen),
                 *(replaced if self._side not in seen else ()),
             ],
-            made=self._made(pair, open_writes),
-            originals=(target.row, {field: target.fields.get(field) for field in write.changes})
+            made=self._made(pair, unseen),
+            originals=(target.row, {field: target.delivered.get(field) for field in write.changes})
             if write is not None and self._side == PHONEIQ and not target.made
             else None,
         )
         return outcome, write
 
     @staticmethod
-    def _made(pair: OpenPair, open_writes: Mapping[tuple[int, Side], OpenWrite]) -> tuple[int, ...]:
+    def _made(pair: OpenPair, unseen: Mapping[Side, OpenWrite]) -> tuple[int, ...]:
         """Which of the pair's records the sync is seen to have created.
 
         A contact that was merely found by its phone was there before.
         """
         return tuple(
-            target.row
-            for side in (SALESFORCE, PHONEIQ)
-            for source, target in [_ends(pair, side)]
-            if (opened := open_writes.get((source.row, side))) is not None
-            and opened.action == "create"
-            and (pair.why == "reference" or side == SALESFORCE)
+            _ends(pair, side)[1].row
+            for side, opened in unseen.items()
+            if opened.action == "create" and (pair.why == "reference" or side == SALESFORCE)
         )
 
     def _flaps(
@@ -266,7 +287,7 @@ class Planner:
 
         def rounds(to: Side, turns: list[Value], since: int) -> int:
             field = exchange.field(decision.position, to)
-            sent = self._recent.get((_ends(pair, to)[0].row, to), [])
+            sent = self._sent.lately.get((_ends(pair, to)[0].row, to), [])
             if to in seen and (changes := seen[to].changes) is not None:
                 sent = [*sent, (seen[to].run, changes)]
             return sum(
@@ -289,7 +310,7 @@ class Planner:
         pair: OpenPair,
         exchange: Exchange,
         held: Mapping[Side, Held],
-        open_writes: Mapping[tuple[int, Side], OpenWrite],
+        unseen: Mapping[Side, OpenWrite],
     ) -> dict[Side, OpenWrite]:
         """The open writes that are seen to have arrived, whatever became of their values.
 
@@ -297,16 +318,15 @@ class Planner:
         it has changed: it was rewritten at once.
         """
         seen: dict[Side, OpenWrite] = {}
-        for side in (SALESFORCE, PHONEIQ):
-            source, target = _ends(pair, side)
-            opened = open_writes.get((source.row, side))
-            if opened is None:
-                continue
+        for side, opened in unseen.items():
             if opened.changes is None:
                 seen[side] = opened
                 continue
+            _, target = _ends(pair, side)
             mapped = dict(zip(exchange.fields(side), held[side].canonical, strict=True))
-            shown = {field: mapped.get(field, target.fields.get(field)) for field in opened.changes}
+            shown = {
+                field: mapped.get(field, target.delivered.get(field)) for field in opened.changes
+            }
             if target.run <= opened.run:
                 arrived = target.stamp != opened.stamp
             else:
@@ -320,24 +340,21 @@ class Planner:
 
     @staticmethod
     def _arrived(
-        pair: OpenPair,
+        before: Sequence[Any],
         exchange: Exchange,
         held: Mapping[Side, Held],
-        open_writes: Mapping[tuple[int, Side], OpenWrite],
-    ) -> dict[str, Value]:
-        """Values that were sent and are shown now, by mapping key: on those the sides agreed.
+        unseen: Mapping[Side, OpenWrite],
+    ) -> Sequence[Any]:
+        """The baseline with the values that were sent and are shown now: on those the sides agreed.
 
         Their source may have changed again since; that is its change, and no conflict.
         """
-        agreed: dict[str, Value] = {}
-        for side in (SALESFORCE, PHONEIQ):
-            opened = open_writes.get((_ends(pair, side)[0].row, side))
-            if opened is None:
-                continue
+        agreed = list(before)
+        for side, opened in unseen.items():
             sent = exchange.sent(side, opened.changes, opened.made_from)
             for position, value in sent.items():
                 if held[side].canonical[position] == value:
-                    agreed[exchange.rules[position].key] = value
+                    agreed[position] = value
         return agreed
 
     def _takes_part(self, pair: OpenPair, to: Side) -> bool:
@@ -375,7 +392,7 @@ class Planner:
                     _SALESFORCE_OBJECT: _set_to(
                         pair.salesforce.object,
                         "paired",
-                        pair.phoneiq.fields.get(_SALESFORCE_OBJECT),
+                        pair.phoneiq.delivered.get(_SALESFORCE_OBJECT),
                     ),
                 }
         elif external_id and self._takes_part(pair, SALESFORCE):
@@ -393,7 +410,8 @@ class Planner:
         """
         if self._settings.on_delete == "keep":
             return
-        deletions, total = self._ledger.pairs.count_halved(), self._ledger.pairs.count()
+        deletions = self._ledger.pairs.count_halved()
+        total = self._ledger.pairs.count() if deletions else 0
         if deletions * 100 > total * self._settings.max_delete_percent:
             raise DeleteGuardError(
                 f"the plan deletes {deletions:,} of {total:,} pairs, more than "
@@ -405,18 +423,13 @@ class Planner:
     def _plan_deletion(
         self,
         pair: OpenPair,
-        exchange: Exchange,
         held: Mapping[Side, Held],
-        open_writes: Mapping[tuple[int, Side], OpenWrite],
+        before: Sequence[Any],
+        unseen: Mapping[Side, OpenWrite],
     ) -> tuple[Outcome, Write | None]:
         rows = (pair.salesforce.row, pair.phoneiq.row)
         source, _ = _ends(pair, self._side)
-        arrived = [
-            opened.write
-            for (_, side), opened in open_writes.items()
-            if opened.action == "delete"
-            and open_writes.get((_ends(pair, side)[0].row, side)) is opened
-        ]
+        arrived = [opened.write for opened in unseen.values() if opened.action == "delete"]
         if pair.salesforce.deleted and pair.phoneiq.deleted:
             return (
                 Outcome(
@@ -441,13 +454,13 @@ class Planner:
                     pair=pair.pair,
                     dissolved=True,
                     released=True,
-                    made=self._made(pair, open_writes),
+                    made=self._made(pair, unseen),
                 ),
                 None,
             )
         edited = any(
-            rule.key in pair.baseline and value is not UNSET and value != pair.baseline[rule.key]
-            for rule, value in zip(exchange.rules, held[left].canonical, strict=True)
+            agreed is not UNSET and value is not UNSET and value != agreed
+            for agreed, value in zip(before, held[left].canonical, strict=True)
         )
         if edited and self._settings.on_conflict == f"keep_{left}":
             # The edit stands: the record is created again across.
@@ -457,7 +470,7 @@ class Planner:
             )
         if left != self._side:
             return Outcome(rows, source.row, settled=False, pair=pair.pair), None
-        opened = open_writes.get((source.row, self._side))
+        opened = unseen.get(self._side)
         emitted, write = self._emit(
             opened,
             Write(self._side, pair.salesforce.object, survivor.id, "delete", {}),
@@ -475,29 +488,29 @@ class Planner:
 
     # --- creates ----------------------------------------------------------------------------
 
-    def _plan_create(self, record: Shown, opened: OpenWrite | None) -> tuple[Outcome, Write | None]:
+    def _plan_create(self, record: Shown) -> tuple[Outcome, Write | None]:
         name, skip = self._route(record)
         if skip is not None:
             return Outcome((record.row,), record.row, settled=True, skip=skip), None
         exchange = self._exchanges[name]
-        held = exchange.held(other(self._side), record.fields, record.numbers)
+        values, canonical = exchange.held(other(self._side), record.delivered)
         changes: dict[str, Change] = {}
         skips: list[FieldSkip] = []
-        for index, rule in enumerate(exchange.rules):
-            travels = rule.to_salesforce if self._side == SALESFORCE else rule.to_phoneiq
-            value = held.values[index]
-            if not travels or value is None or value is UNSET:
+        for index, field, plain in exchange.travelling[self._side]:
+            sent = values[index]
+            if sent is None or sent is UNSET:
                 continue
-            field = exchange.field(index, self._side)
-            sent, reason = exchange.outgoing(index, self._side, value)
-            if reason is not None:
-                skips.append(FieldSkip(record.row, field, reason))
-                continue
-            changes[field] = Change(None, held.canonical[index], "created", sent)
+            if sent.__class__ is not str or len(sent) > plain:
+                sent, reason = exchange.outgoing(index, self._side, sent)
+                if reason is not None:
+                    skips.append(FieldSkip(record.row, field, reason))
+                    continue
+            changes[field] = Change(None, canonical[index], "created", sent)
         changes |= self._create_extras(record, exchange, changes)
         if self._side == SALESFORCE and any(field not in changes for field in REQUIRED[name]):
             missing: SkipReason = "missing_required_field"
             return Outcome((record.row,), record.row, settled=True, skip=missing), None
+        opened = self._sent.unseen.get((record.row, self._side))
         emitted, write = self._emit(opened, Write(self._side, name, None, "create", changes), None)
         outcome = Outcome(
             (record.row,),
@@ -513,13 +526,13 @@ class Planner:
         if self._side == PHONEIQ:
             return record.object, record.skip
         settings = self._settings
-        named = record.fields.get(_SALESFORCE_OBJECT)
+        named = record.delivered.get(_SALESFORCE_OBJECT)
         return route(
             named_object=named if isinstance(named, str) else None,
             reference=record.reference,
             has_phone=any(
                 field in MATCHING_PHONES and not number.startswith(INVALID)
-                for field, number in record.numbers.items()
+                for field, number in record.delivered.numbers.items()
             ),
             objects=settings.objects,
             default_object=settings.default_object,

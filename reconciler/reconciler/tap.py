@@ -92,11 +92,7 @@ class TapContactSync(Tap):
             with ShardRun(tap.settings, tap.shard) as run:
                 output = Output(tap.message_writer, run.schema_of)
                 for writes in run.plan():
-                    for write in writes:
-                        if run.is_paused():
-                            break
-                        output.write(write)
-                    tap.message_writer.flush()
+                    output.send(writes, run.is_paused)
         except (ConfigValidationError, ReconcilerError) as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             sys.exit(1)

@@ -47,8 +47,8 @@ MUTATIONS = (
     Mutation(
         "the baseline is ignored",
         "plan.py",
-        "pair.baseline | self._arrived(pair, exchange, held, open_writes),",
-        "{},",
+        "self._arrived(before, exchange, held, unseen),",
+        "[UNSET] * len(before),",
     ),
     Mutation(
         "a cleared field is filled again",

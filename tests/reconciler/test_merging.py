@@ -45,10 +45,10 @@ def test_the_baseline_moves_only_where_both_sides_agree():
         rules,
         ["same", "one", None, UNSET],
         ["same", "two", None, "kept"],
-        {"a": "old", "b": "old", "d": "old"},
+        ["old", "old", UNSET, "old"],
         "keep_salesforce",
     )
-    assert merged.baseline == {"a": "same", "b": "old", "c": None, "d": "old"}
+    assert merged.baseline == ["same", "old", None, "old"]
     assert [decision.position for decision in merged.decisions] == [1]
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from reconciler.cli.operator import Operator, ago, as_json, named, shown, table
 from reconciler.ledger.overview import Dossier, PairDossier, Sent
 from reconciler.lifecycle import REMEDIES
-from reconciler.mapping.exchange import Exchange
+from reconciler.mapping.exchange import Delivered, Exchange
 from reconciler.mapping.phones import INVALID
 from reconciler.merging import UNSET
 from reconciler.model import PHONEIQ, SALESFORCE, Side, other
@@ -60,7 +60,8 @@ def _answer(
     name = halves[SALESFORCE].object if SALESFORCE in halves else settings.default_object
     exchange = Exchange(name, settings, {})
     held = {
-        side: exchange.held(side, one.fields, one.numbers).canonical for side, one in halves.items()
+        side: exchange.held(side, Delivered.of(one.fields, one.numbers)).canonical
+        for side, one in halves.items()
     }
     fields = []
     for position, rule in enumerate(exchange.rules):

@@ -60,7 +60,7 @@ class Ledger:
         self.runs = Runs(self._database)
         self.rounds = Rounds(self._database)
         self.observations = Observations(self._database, layouts)
-        self.pairs = Pairs(self._database)
+        self.pairs = Pairs(self._database, layouts)
         self.plans = Plans(self._database, layouts)
         self.overview = Overview(self._database, layouts)
         self.removals = Removals(self._database, layouts)

@@ -14,11 +14,10 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, true, up
 from reconciler.errors import LedgerError
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
-from reconciler.ledger.rows import CHUNK, from_json, to_json
+from reconciler.ledger.rows import CHUNK, baseline_to_json, from_json, to_json
 from reconciler.ledger.tables import (
     counters,
     forgotten,
-    layouts,
     observations,
     originals,
     pairs,
@@ -59,7 +58,7 @@ class Moving:
                 yield {
                     "pair": {
                         "why": pair.why,
-                        "baseline": from_json(pair.baseline) if pair.baseline else None,
+                        "baseline": self._layouts.baseline(pair.layout, pair.baseline),
                         "salesforce": shown[pair.salesforce_row],
                         "phoneiq": shown[pair.phoneiq_row],
                     }
@@ -147,9 +146,8 @@ class Moving:
                         insert(pairs).values(
                             salesforce_row=row + 1,
                             phoneiq_row=row + 2,
-                            baseline=None
-                            if pair["baseline"] is None
-                            else to_json(pair["baseline"]),
+                            layout=self._layouts.add(connection, tuple(pair["baseline"])),
+                            baseline=baseline_to_json(list(pair["baseline"].values())),
                             why=pair["why"],
                             run=run,
                         )
@@ -182,16 +180,7 @@ class Moving:
                 **values, row=row, pair=pair, settled=bool(values["released"]), creating=False
             )
         )
-        fields = to_json(list(given["fields"]))
-        layout = connection.scalar(select(layouts.c.layout).where(layouts.c.fields == fields))
-        if layout is None:
-            layout = connection.execute(
-                update(counters)
-                .where(counters.c.name == "layout")
-                .values(next=counters.c.next + 1)
-                .returning(counters.c.next - 1)
-            ).scalar_one()
-            connection.execute(insert(layouts).values(layout=layout, fields=fields))
+        layout = self._layouts.add(connection, tuple(given["fields"]))
         connection.execute(
             insert(observations).values(
                 row=row,

@@ -23,6 +23,7 @@ from sqlalchemy import text as sql
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.rows import (
     CHUNK,
+    baseline_from_json,
     forgotten_hash,
     from_json,
     parts,
@@ -31,6 +32,7 @@ from reconciler.ledger.rows import (
     to_json,
 )
 from reconciler.ledger.tables import (
+    counters,
     field_skips,
     forgotten,
     layouts,
@@ -43,6 +45,7 @@ from reconciler.ledger.tables import (
 )
 from reconciler.mapping.ids import object_of
 from reconciler.mapping.values import text
+from reconciler.merging import UNSET
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, other
 
 _ADD: Final = sql(
@@ -78,6 +81,25 @@ class Layouts:
         """The number of a layout that was learned."""
         return self._numbers[fields]
 
+    def add(self, connection: Connection, fields: tuple[str, ...]) -> int:
+        """The number of a layout, stored along with the rest of a transaction where it is new.
+
+        For who works on the ledger alone.
+        """
+        known = connection.scalar(
+            select(layouts.c.layout).where(layouts.c.fields == to_json(fields))
+        )
+        if known is not None:
+            return int(known)
+        layout: int = connection.execute(
+            update(counters)
+            .where(counters.c.name == "layout")
+            .values(next=counters.c.next + 1)
+            .returning(counters.c.next - 1)
+        ).scalar_one()
+        connection.execute(insert(layouts).values(layout=layout, fields=to_json(fields)))
+        return layout
+
     def fields_of(self, layout: int) -> tuple[str, ...]:
         """The fields of a layout."""
         if layout not in self._fields:
@@ -95,6 +117,13 @@ class Layouts:
                 fields = tuple(from_json(text_))
                 self._numbers[fields] = layout
                 self._fields[layout] = fields
+
+    def baseline(self, layout: int | None, body: str | None) -> dict[str, Any]:
+        """By mapping key, the canonical values of a stored baseline on which the sides agreed."""
+        if layout is None or body is None:
+            return {}
+        values = zip(self.fields_of(layout), baseline_from_json(body), strict=True)
+        return {key: value for key, value in values if value is not UNSET}
 
 
 class _Known(NamedTuple):

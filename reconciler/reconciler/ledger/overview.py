@@ -400,7 +400,7 @@ class Overview:
             row.pair,
             row.why,
             row.run,
-            from_json(row.baseline) if row.baseline else {},
+            self._layouts.baseline(row.layout, row.baseline),
             row.salesforce_row,
             row.phoneiq_row,
         )

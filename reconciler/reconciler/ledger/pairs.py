@@ -24,17 +24,16 @@ from sqlalchemy import (
 
 from reconciler.eligibility import UNPAIRABLE
 from reconciler.ledger.database import Database
+from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
     CHUNK,
+    baseline_to_json,
     dissolve,
-    from_json,
     is_paired,
     set_records,
-    to_json,
 )
 from reconciler.ledger.sets import among, insert_rows, update_rows
 from reconciler.ledger.tables import (
-    layouts,
     observations,
     pairs,
     phone_numbers,
@@ -55,10 +54,12 @@ class Pairs:
 
     Args:
         database: The open ledger database.
+        layouts: The ledger's layouts.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, layouts: Layouts) -> None:
         self._database = database
+        self._layouts = layouts
 
     def follow_successors(self, renamed: Callable[[str, str], Mapping[str, str]]) -> None:
         """Move pairs of merged and converted records to the record that took their place.
@@ -107,7 +108,7 @@ class Pairs:
                             .values(salesforce_row=move.heir)
                         )
                         keys = renamed(move.object, move.becomes)
-                        _adopt(connection, move.pair, move.heir, keys)
+                        self._adopt(connection, move.pair, move.heir, keys)
                         set_records(connection, [move.gone], pair=None, settled=True)
                         set_records(
                             connection,
@@ -120,6 +121,37 @@ class Pairs:
                     else:
                         # Both were paired: the heir keeps its contact, the other is left alone.
                         dissolve(connection, move.pair, released=True)
+
+    def _adopt(
+        self, connection: Connection, pair: int, heir: int, renamed: Mapping[str, str]
+    ) -> None:
+        """Hand the baseline of a pair to the record that took the place of another.
+
+        On what is blank there the two never agreed: it is filled, and not cleared across.
+        """
+        stored = connection.execute(
+            select(pairs.c.layout, pairs.c.baseline).where(pairs.c.pair == pair)
+        ).one()
+        shown = connection.execute(
+            select(observations.c.layout, observations.c.body).where(observations.c.row == heir)
+        ).one()
+        fields = self._layouts.fields(*shown)
+        agreed = {
+            renamed.get(key, key): value for key, value in self._layouts.baseline(*stored).items()
+        }
+        agreed = {
+            key: value
+            for key, value in agreed.items()
+            if text(fields.get(key.partition(">")[0], value)) is not None or value is None
+        }
+        connection.execute(
+            update(pairs)
+            .where(pairs.c.pair == pair)
+            .values(
+                layout=self._layouts.add(connection, tuple(agreed)),
+                baseline=baseline_to_json(list(agreed.values())),
+            )
+        )
 
     def by_reference(self, run: int, *, has_shadows: bool) -> int:
         """Pair records of which one names the other.
@@ -472,26 +504,3 @@ def _candidates(connection: Connection, numbers: Mapping[int, Sequence[str]]) ->
             .where(among(records.c.row, numbers))
         )
     ]
-
-
-def _adopt(connection: Connection, pair: int, heir: int, renamed: Mapping[str, str]) -> None:
-    """Hand the baseline of a pair to the record that took the place of another.
-
-    On what is blank there the two never agreed: it is filled, and not cleared across.
-    """
-    baseline = connection.scalar(select(pairs.c.baseline).where(pairs.c.pair == pair))
-    if baseline is None:
-        return
-    shown = connection.execute(
-        select(layouts.c.fields, observations.c.body)
-        .join(observations, observations.c.layout == layouts.c.layout)
-        .where(observations.c.row == heir)
-    ).one()
-    fields = dict(zip(from_json(shown.fields), from_json(shown.body), strict=True))
-    agreed = {renamed.get(key, key): value for key, value in from_json(baseline).items()}
-    agreed = {
-        key: value
-        for key, value in agreed.items()
-        if text(fields.get(key.partition(">")[0], value)) is not None or value is None
-    }
-    connection.execute(update(pairs).where(pairs.c.pair == pair).values(baseline=to_json(agreed)))

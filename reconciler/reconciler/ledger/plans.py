@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    delete,
-    false,
-    func,
-    insert,
-    select,
-    true,
-    update,
-)
+from msgspec import Struct
+from sqlalchemy import Connection, and_, delete, false, func, or_, select, true, update
 
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
     CHUNK,
+    baseline_from_json,
+    baseline_to_json,
     dissolve,
     end_creating,
     from_json,
-    parts,
     set_records,
     to_json,
 )
+from reconciler.ledger.sets import among, insert_rows, update_rows
 from reconciler.ledger.tables import (
     conflicts,
     field_skips,
@@ -40,16 +32,18 @@ from reconciler.ledger.tables import (
     waiting,
     writes,
 )
+from reconciler.mapping.exchange import Delivered, Layout
 from reconciler.mapping.ids import salesforce_id
+from reconciler.merging import UNSET
 from reconciler.model import SALESFORCE, Action, Side, SkipReason, Value, other
 
 #: (path, reference field, field behind it) of each mapped field behind a relationship.
-Related: TypeAlias = Sequence[tuple[str, str, str]]
+Related: TypeAlias = tuple[tuple[str, str, str], ...]
 #: (index, count): the pairs, or records without a pair, whose number leaves that remainder.
 Shard: TypeAlias = tuple[int, int]
 
 
-class Shown(NamedTuple):
+class Shown(Struct, frozen=True):
     """A record as the ledger holds it.
 
     Attributes:
@@ -62,8 +56,7 @@ class Shown(NamedTuple):
         deleted: Whether it is a tombstone.
         made: Whether the sync created it.
         skip: Why it takes no part, or None.
-        fields: Value by field as delivered.
-        numbers: Canonical number by phone field.
+        delivered: Its fields, with those behind a relationship.
     """
 
     row: int
@@ -75,24 +68,25 @@ class Shown(NamedTuple):
     deleted: bool
     made: bool
     skip: SkipReason | None
-    fields: dict[str, Any]
-    numbers: dict[str, str]
+    delivered: Delivered
 
 
-class OpenPair(NamedTuple):
+class OpenPair(Struct, frozen=True):
     """A pair that may need a write.
 
     Attributes:
         pair: Its number.
         why: How it was found: `reference` or `phone`.
-        baseline: Canonical value by mapping key.
+        keys: The mapping keys that its baseline is of.
+        baseline: The canonical value of each; `UNSET` where the sides never agreed.
         salesforce: Its Salesforce record.
         phoneiq: Its PhoneIQ contact.
     """
 
     pair: int
     why: str
-    baseline: dict[str, Any]
+    keys: Sequence[str]
+    baseline: Sequence[Any]
     salesforce: Shown
     phoneiq: Shown
 
@@ -104,7 +98,7 @@ class OpenWrite(NamedTuple):
         write: Its number in the journal.
         action: What was to happen.
         changes: [old, new, why] by field; None for a create.
-        made_from: Fields and numbers of a create's source, where they changed since.
+        made_from: What a create's source was delivered with, where that changed since.
         run: The run that emitted it last.
         stamp: When the written record had last changed by then.
         tries: How often it was emitted.
@@ -113,10 +107,22 @@ class OpenWrite(NamedTuple):
     write: int
     action: Action
     changes: dict[str, list[Any]] | None
-    made_from: tuple[dict[str, Any], dict[str, str]] | None
+    made_from: Delivered | None
     run: int
     stamp: str | None
     tries: int
+
+
+class Sent(NamedTuple):
+    """What was written from some rows.
+
+    Attributes:
+        unseen: The writes that have not been shown yet, by (source row, side).
+        lately: Run and changes of each update that lately arrived, oldest first, likewise.
+    """
+
+    unseen: dict[tuple[int, Side], OpenWrite]
+    lately: dict[tuple[int, Side], list[tuple[int, dict[str, list[Any]]]]]
 
 
 class FieldSkip(NamedTuple):
@@ -151,7 +157,7 @@ class Emission(NamedTuple):
     again: int | None
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """What planning one pair or one record without a pair came to.
 
     Attributes:
@@ -159,7 +165,7 @@ class Outcome(NamedTuple):
         source_row: The record that a write's values come from.
         settled: Whether nothing is left to do.
         pair: The pair's number, or None.
-        baseline: The new baseline, or None where it did not move.
+        baseline: Keys and values of the new baseline, or None where it did not move.
         emitted: The write that goes out now, or None.
         skip: Why a record without a pair is not created, or None.
         field_skips: Fields that are left out of writes, and why.
@@ -177,7 +183,7 @@ class Outcome(NamedTuple):
     source_row: int
     settled: bool
     pair: int | None = None
-    baseline: dict[str, Any] | None = None
+    baseline: tuple[tuple[str, ...], list[Any]] | None = None
     emitted: Emission | None = None
     skip: SkipReason | None = None
     field_skips: Sequence[FieldSkip] = ()
@@ -202,6 +208,8 @@ class Plans:
     def __init__(self, database: Database, layouts: Layouts) -> None:
         self._database = database
         self._layouts = layouts
+        #: One object for all records that were delivered alike.
+        self._shared: dict[tuple[int, Related], Layout] = {}
 
     def open_pairs(self, related: Related, shard: Shard | None = None) -> Iterator[list[OpenPair]]:
         """The pairs that may need a write, in the order of their numbers, in chunks.
@@ -232,27 +240,36 @@ class Plans:
             .limit(CHUNK)
         )
         with self._database.reading() as connection:
-            halves = [
+            chosen = connection.scalars(numbers).all()
+            if not chosen:
+                return []
+            salesforce, phoneiq = (
                 connection.execute(
-                    select(pairs.c.pair, pairs.c.why, pairs.c.baseline, *_shown_columns())
-                    .join(records, records.c.row == column)
-                    .join(observations, observations.c.row == column)
-                    .where(pairs.c.pair.in_(numbers))
+                    select(*columns, *_shown_columns())
+                    .join(records, records.c.row == row)
+                    .join(observations, observations.c.row == row)
+                    .where(among(pairs.c.pair, chosen))
                     .order_by(pairs.c.pair)
                 ).all()
-                for column in (pairs.c.salesforce_row, pairs.c.phoneiq_row)
-            ]
-            salesforce = [self._shown(row[3:]) for row in halves[0]]
-            self._show_related(connection, salesforce, related)
+                for row, columns in (
+                    (
+                        pairs.c.salesforce_row,
+                        (pairs.c.pair, pairs.c.why, pairs.c.layout, pairs.c.baseline),
+                    ),
+                    (pairs.c.phoneiq_row, (pairs.c.pair,)),
+                )
+            )
+            shown = self._show_related(connection, [row[4:] for row in salesforce], related)
         return [
             OpenPair(
-                row.pair,
-                row.why,
-                from_json(row.baseline) if row.baseline else {},
+                row[0],
+                row[1],
+                () if row[3] is None else self._layouts.fields_of(row[2]),
+                () if row[3] is None else baseline_from_json(row[3]),
                 one,
-                self._shown(other[3:]),
+                self._shown(other[1:]),
             )
-            for row, one, other in zip(halves[0], salesforce, halves[1], strict=True)
+            for row, one, other in zip(salesforce, shown, phoneiq, strict=True)
         ]
 
     def open_alone(
@@ -276,16 +293,15 @@ class Plans:
                         records.c.pair.is_(None),
                         records.c.side == side,
                         records.c.row > after,
-                        records.c.deleted.is_(False),
-                        records.c.released.is_(False),
+                        records.c.deleted == false(),
+                        records.c.released == false(),
                         records.c.row.not_in(select(waiting.c.row)),
                         *_of_shard(records.c.row, shard),
                     )
                     .order_by(records.c.row)
                     .limit(CHUNK)
                 ).all()
-                shown = [self._shown(row) for row in rows]
-                self._show_related(connection, shown, related)
+                shown = self._show_related(connection, rows, related if side == SALESFORCE else ())
             if not shown:
                 return
             after = shown[-1].row
@@ -311,68 +327,55 @@ class Plans:
             )
         return (open_pairs or 0) + (alone or 0)
 
-    def open_writes(self, rows: Sequence[int]) -> dict[tuple[int, Side], OpenWrite]:
-        """The writes from these rows that have not been shown yet, by (source row, side)."""
-        found: dict[tuple[int, Side], OpenWrite] = {}
-        with self._database.reading() as connection:
-            for part in parts(rows):
-                for row in connection.execute(
-                    select(writes, made_from.c.layout, made_from.c.body, made_from.c.numbers)
-                    .outerjoin(made_from, made_from.c.write == writes.c.write)
-                    .where(writes.c.source_row.in_(part), writes.c.confirmed_run.is_(None))
-                ):
-                    found[row.source_row, row.side] = OpenWrite(
-                        row.write,
-                        row.action,
-                        from_json(row.changes) if row.changes else None,
-                        (self._layouts.fields(row.layout, row.body), from_json(row.numbers))
-                        if row.body
-                        else None,
-                        row.run,
-                        row.stamp,
-                        row.tries,
-                    )
-        return found
-
-    def recent_changes(
-        self, rows: Sequence[int], since: int
-    ) -> dict[tuple[int, Side], list[tuple[int, dict[str, list[Any]]]]]:
-        """What was lately written from these rows and arrived.
+    def sent(self, rows: Collection[int], since: int) -> Sent:
+        """What was written from these rows: what is not shown yet, and what lately arrived.
 
         Args:
             rows: The rows that the values come from.
-            since: The oldest run that counts.
-
-        Returns:
-            Run and changes of each write, oldest first, by (source row, side).
+            since: The oldest run whose updates count as late.
         """
-        found: dict[tuple[int, Side], list[tuple[int, dict[str, list[Any]]]]] = {}
+        found = Sent({}, {})
         with self._database.reading() as connection:
-            for part in parts(rows):
-                for row in connection.execute(
-                    select(writes.c.source_row, writes.c.side, writes.c.run, writes.c.changes)
-                    .where(
-                        writes.c.source_row.in_(part),
-                        writes.c.run >= since,
-                        writes.c.action == "update",
-                        writes.c.confirmed_run > 0,
-                    )
-                    .order_by(writes.c.write)
-                ):
-                    found.setdefault((row.source_row, row.side), []).append(
-                        (row.run, from_json(row.changes))
-                    )
+            for row in connection.execute(
+                select(writes, made_from.c.layout, made_from.c.body, made_from.c.numbers)
+                .outerjoin(made_from, made_from.c.write == writes.c.write)
+                .where(
+                    among(writes.c.source_row, rows),
+                    or_(
+                        writes.c.confirmed_run.is_(None),
+                        and_(
+                            writes.c.run >= since,
+                            writes.c.action == "update",
+                            writes.c.confirmed_run > 0,
+                        ),
+                    ),
+                )
+                .order_by(writes.c.write)
+            ):
+                changes = from_json(row.changes) if row.changes else None
+                if row.confirmed_run is not None:
+                    late = found.lately.setdefault((row.source_row, row.side), [])
+                    late.append((row.run, changes or {}))
+                    continue
+                found.unseen[row.source_row, row.side] = OpenWrite(
+                    row.write,
+                    row.action,
+                    changes,
+                    self._delivered(row.layout, row.body, row.numbers) if row.body else None,
+                    row.run,
+                    row.stamp,
+                    row.tries,
+                )
         return found
 
-    def flapping(self, rows: Sequence[int]) -> dict[tuple[int, str], list[Any]]:
+    def flapping(self, rows: Collection[int]) -> dict[tuple[int, str], list[Any]]:
         """Old and new value that take turns, by (source row, field), where that was stopped."""
         with self._database.reading() as connection:
             return {
                 (row.source_row, row.field): from_json(row.detail)
-                for part in parts(rows)
                 for row in connection.execute(
                     select(field_skips).where(
-                        field_skips.c.source_row.in_(part), field_skips.c.reason == "flapping"
+                        among(field_skips.c.source_row, rows), field_skips.c.reason == "flapping"
                     )
                 )
             }
@@ -384,27 +387,35 @@ class Plans:
             side: The side that they were to appear on.
             before: The newest run that observed that side completely.
         """
+        is_gone = and_(records.c.settled == false(), records.c.deleted == true())
         gone = and_(
             writes.c.side == side,
             writes.c.action == "create",
             writes.c.confirmed_run.is_(None),
             writes.c.run < before,
             writes.c.source_row.in_(
-                select(records.c.row).where(
-                    records.c.creating == true(), records.c.deleted == true()
-                )
+                select(records.c.row).where(is_gone, records.c.creating == true())
             ),
         )
         with self._database.transaction() as connection:
-            end_creating(connection, select(writes.c.source_row).where(gone))
+            sources = connection.scalars(select(writes.c.source_row).where(gone)).all()
             connection.execute(update(writes).where(gone).values(confirmed_run=0))
+            end_creating(connection, sources)
+            connection.execute(
+                update(records)
+                .where(is_gone, records.c.pair.is_(None), records.c.creating == false())
+                .values(settled=True)
+            )
+
+    def settle_alone(self, side: Side) -> None:
+        """Settle a side's records without a pair, none of which may be created across."""
+        with self._database.transaction() as connection:
             connection.execute(
                 update(records)
                 .where(
                     records.c.settled == false(),
                     records.c.pair.is_(None),
-                    records.c.deleted == true(),
-                    records.c.creating == false(),
+                    records.c.side == side,
                 )
                 .values(settled=True)
             )
@@ -418,95 +429,87 @@ class Plans:
             side: The side that is written to.
             run: The run that planned.
         """
+        self._layouts.learn(one.baseline[0] for one in outcomes if one.baseline is not None)
         with self._database.transaction() as connection:
-            baselines = [
-                {"at": one.pair, "new": to_json(one.baseline)}
-                for one in outcomes
-                if one.baseline is not None
-            ]
-            if baselines:
-                connection.execute(
-                    update(pairs)
-                    .where(pairs.c.pair == bindparam("at"))
-                    .values(baseline=bindparam("new")),
-                    baselines,
-                )
+            update_rows(
+                connection,
+                pairs,
+                "pair",
+                ("layout", "baseline"),
+                [
+                    (
+                        self._layouts.number(one.baseline[0]),
+                        baseline_to_json(one.baseline[1]),
+                        one.pair,
+                    )
+                    for one in outcomes
+                    if one.baseline is not None
+                ],
+            )
             arrived = [write for one in outcomes for write in (*one.confirmed, *one.rewritten)]
             self._close(connection, arrived, run)
             self._close(connection, [write for one in outcomes for write in one.overtaken], 0)
-            connection.execute(
-                delete(made_from).where(
-                    made_from.c.write.in_(
-                        select(writes.c.write).where(writes.c.confirmed_run.is_not(None))
-                    )
-                )
-            )
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
             self._store_originals(connection, outcomes)
-            set_records(connection, [row for one in outcomes for row in one.made], made=True)
-            found = [
-                {
-                    "run": run,
-                    "pair": one.pair,
-                    "field": field,
-                    "resolution": resolution,
-                    "salesforce": to_json(salesforce),
-                    "phoneiq": to_json(phoneiq),
-                }
-                for one in outcomes
-                for field, resolution, salesforce, phoneiq in one.conflicts
-            ]
-            if found:
-                connection.execute(insert(conflicts), found)
-            set_records(
+            insert_rows(
                 connection,
-                [row for one in outcomes if one.settled for row in one.rows],
-                settled=True,
+                conflicts,
+                ("run", "pair", "field", "resolution", "salesforce", "phoneiq"),
+                [
+                    (run, one.pair, field, resolution, to_json(salesforce), to_json(phoneiq))
+                    for one in outcomes
+                    for field, resolution, salesforce, phoneiq in one.conflicts
+                ],
             )
+            made = {row for one in outcomes for row in one.made}
+            settled = {row for one in outcomes if one.settled for row in one.rows}
+            set_records(connection, made & settled, made=True, settled=True)
+            set_records(connection, made - settled, made=True)
+            set_records(connection, settled - made, settled=True)
             for one in outcomes:
                 if one.dissolved and one.pair is not None:
                     dissolve(connection, one.pair, released=one.released)
 
     @staticmethod
     def _close(connection: Connection, numbers: list[int], run: int) -> None:
-        for part in parts(numbers):
-            connection.execute(
-                update(writes).where(writes.c.write.in_(part)).values(confirmed_run=run)
-            )
-            end_creating(
-                connection,
-                select(writes.c.source_row).where(
-                    writes.c.write.in_(part), writes.c.action == "create"
-                ),
-            )
+        if not numbers:
+            return
+        closed = among(writes.c.write, numbers)
+        connection.execute(update(writes).where(closed).values(confirmed_run=run))
+        connection.execute(delete(made_from).where(among(made_from.c.write, numbers)))
+        created = select(writes.c.source_row).where(closed, writes.c.action == "create")
+        end_creating(connection, connection.scalars(created).all())
 
     @staticmethod
     def _journal(connection: Connection, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
         emitted = [(one.source_row, one.emitted) for one in outcomes if one.emitted is not None]
         again = [write.again for _, write in emitted if write.again is not None]
-        for part in parts(again):
+        if again:
             connection.execute(
                 update(writes)
-                .where(writes.c.write.in_(part))
+                .where(among(writes.c.write, again))
                 .values(run=run, tries=writes.c.tries + 1)
             )
-            connection.execute(delete(made_from).where(made_from.c.write.in_(part)))
-        first = [
-            {
-                "source_row": row,
-                "side": side,
-                "action": write.action,
-                "changes": None if write.changes is None else to_json(write.changes),
-                "run": run,
-                "stamp": write.stamp,
-                "tries": 1,
-            }
-            for row, write in emitted
-            if write.again is None
-        ]
-        if first:
-            connection.execute(insert(writes), first)
+            connection.execute(delete(made_from).where(among(made_from.c.write, again)))
+        insert_rows(
+            connection,
+            writes,
+            ("source_row", "side", "action", "changes", "run", "stamp", "tries"),
+            [
+                (
+                    row,
+                    side,
+                    write.action,
+                    None if write.changes is None else to_json(write.changes),
+                    run,
+                    write.stamp,
+                    1,
+                )
+                for row, write in emitted
+                if write.again is None
+            ],
+        )
         set_records(
             connection,
             [row for row, write in emitted if write.action == "create"],
@@ -517,41 +520,43 @@ class Plans:
     def _store_originals(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         """Keep what fields held before the first write of the sync to each."""
         given = dict(one.originals for one in outcomes if one.originals is not None)
+        if not given:
+            return
+        which = among(originals.c.row, given)
         known = {
             row.row: from_json(row.fields)
-            for part in parts(list(given))
-            for row in connection.execute(select(originals).where(originals.c.row.in_(part)))
+            for row in connection.execute(select(originals).where(which))
         }
-        for part in parts(list(known)):
-            connection.execute(delete(originals).where(originals.c.row.in_(part)))
-        if given:
-            connection.execute(
-                insert(originals),
-                [
-                    {"row": row, "fields": to_json({**fields, **known.get(row, {})})}
-                    for row, fields in given.items()
-                ],
-            )
+        if known:
+            connection.execute(delete(originals).where(which))
+        insert_rows(
+            connection,
+            originals,
+            ("row", "fields"),
+            [(row, to_json({**fields, **known.get(row, {})})) for row, fields in given.items()],
+        )
 
     @staticmethod
     def _store_skips(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-        for part in parts([row for one in outcomes for row in one.rows]):
-            connection.execute(delete(field_skips).where(field_skips.c.source_row.in_(part)))
-        skips = [skip._asdict() for one in outcomes for skip in one.field_skips]
-        if skips:
-            connection.execute(insert(field_skips), skips)
-        alone = [
-            {"at": one.source_row, "new": one.skip}
-            for one in outcomes
-            if one.pair is None and one.skip
-        ]
-        if alone:
-            connection.execute(
-                update(records)
-                .where(records.c.row == bindparam("at"))
-                .values(skip=bindparam("new")),
-                alone,
-            )
+        rows = [row for one in outcomes for row in one.rows]
+        connection.execute(delete(field_skips).where(among(field_skips.c.source_row, rows)))
+        insert_rows(
+            connection,
+            field_skips,
+            ("source_row", "field", "reason", "detail"),
+            [tuple(skip) for one in outcomes for skip in one.field_skips],
+        )
+        update_rows(
+            connection,
+            records,
+            "row",
+            ("skip",),
+            [
+                (one.skip, one.source_row)
+                for one in outcomes
+                if one.pair is None and one.skip is not None
+            ],
+        )
 
     def count_skips(self, side: Side, but_for: Sequence[str] = ()) -> dict[str, int]:
         """A side's records that take no part now, by reason, and fields left out of its records.
@@ -620,37 +625,53 @@ class Plans:
             )
 
     def _show_related(
-        self, connection: Connection, shown: Sequence[Shown], related: Related
-    ) -> None:
-        """Add to records what the ledger holds of the records that they belong to.
+        self, connection: Connection, rows: Sequence[Sequence[Any]], related: Related
+    ) -> list[Shown]:
+        """Records with what the ledger holds of the records that they belong to.
 
-        A field whose record was not observed stays absent; it is blank where there is no record.
+        A field whose record was not observed counts as not extracted; it is blank where there is
+        no record.
+
+        Args:
+            connection: Where to read.
+            rows: Values of the columns of `_shown_columns`.
+            related: The fields behind a relationship to show.
         """
+        if not related:
+            return [self._shown(row) for row in rows]
+        shown = [self._shown(row, related) for row in rows]
         wanted = {
             salesforce_id(identifier)
             for record in shown
             for _, reference, _ in related
-            if (identifier := record.fields.get(reference))
+            if (identifier := record.delivered.get(reference))
         }
-        found: dict[str, dict[str, Any]] = {}
-        for part in parts(sorted(wanted)):
-            for row in connection.execute(
-                select(records.c.id, observations.c.layout, observations.c.body)
-                .join(observations, observations.c.row == records.c.row)
-                .where(records.c.side == SALESFORCE, records.c.id.in_(part))
-            ):
-                found[row.id] = self._layouts.fields(row.layout, row.body)
+        found = (
+            {
+                row.id: self._layouts.fields(row.layout, row.body)
+                for row in connection.execute(
+                    select(records.c.id, observations.c.layout, observations.c.body)
+                    .join(observations, observations.c.row == records.c.row)
+                    .where(records.c.side == SALESFORCE, among(records.c.id, sorted(wanted)))
+                )
+            }
+            if wanted
+            else {}
+        )
         for record in shown:
-            for path, reference, field in related:
-                if reference not in record.fields:
-                    continue
-                identifier = record.fields[reference]
-                if not identifier:
-                    record.fields[path] = None
-                elif field in (behind := found.get(salesforce_id(identifier), {})):
-                    record.fields[path] = behind[field]
+            delivered = record.delivered
+            values: list[Any] = []
+            for _, reference, field in related:
+                if reference not in delivered.layout.places:
+                    values.append(UNSET)
+                elif not (identifier := delivered.get(reference)):
+                    values.append(None)
+                else:
+                    values.append(found.get(salesforce_id(identifier), {}).get(field, UNSET))
+            delivered.values.extend(values)
+        return shown
 
-    def _shown(self, row: Sequence[Any]) -> Shown:
+    def _shown(self, row: Sequence[Any], related: Related = ()) -> Shown:
         at, identifier, name, reference, stamp, deleted, made, skip, *observed = row
         layout, body, numbers, run = observed
         return Shown(
@@ -663,9 +684,16 @@ class Plans:
             deleted,
             made,
             skip,
-            self._layouts.fields(layout, body),
-            from_json(numbers),
+            self._delivered(layout, body, numbers, related),
         )
+
+    def _delivered(self, number: int, body: str, numbers: str, related: Related = ()) -> Delivered:
+        layout = self._shared.get((number, related))
+        if layout is None:
+            paths = [path for path, _, _ in related]
+            layout = Layout([*self._layouts.fields_of(number), *paths])
+            self._shared[number, related] = layout
+        return Delivered(layout, from_json(body), from_json(numbers))
 
 
 def _of_shard(column: Any, shard: Shard | None) -> tuple[Any, ...]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Select, and_, delete, false, literal, or_, select, true, update
 
-from reconciler.ledger.sets import put_rows
+from reconciler.ledger.sets import among, put_rows
 from reconciler.ledger.tables import conflicts, pairs, phone_numbers, records, waiting, writes
+from reconciler.merging import UNSET
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 from_json: Final = msgspec.json.decode
+
+_encode_baseline: Final = msgspec.json.Encoder(enc_hook=lambda _: {}).encode
 
 #: Rows in one statement's list of values; SQLite takes 32,766 at most.
 _LIST: Final = 10_000
@@ -26,6 +29,17 @@ def to_json(value: Any) -> str:
     return _encode(value).decode()
 
 
+def baseline_to_json(values: Sequence[Any]) -> str:
+    """A baseline's values as text; `{}`, which no field holds, where the sides never agreed."""
+    return _encode_baseline(values).decode()
+
+
+def baseline_from_json(text: str) -> list[Any]:
+    """A baseline's values, `UNSET` where the sides never agreed."""
+    values: list[Any] = from_json(text)
+    return [UNSET if value == {} else value for value in values] if "{}" in text else values
+
+
 def forgotten_hash(salt: str, side: str, identifier: str) -> str:
     """What is left of a record whose data was removed on request."""
     return hashlib.sha256(f"{salt}:{side}:{identifier}".encode()).hexdigest()
@@ -36,10 +50,10 @@ def parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (values[start : start + _LIST] for start in range(0, len(values), _LIST))
 
 
-def set_records(connection: Connection, rows: Sequence[int], **values: Any) -> None:
+def set_records(connection: Connection, rows: Collection[int], **values: Any) -> None:
     """Set columns of records."""
-    for part in parts(rows):
-        connection.execute(update(records).where(records.c.row.in_(part)).values(values))
+    if rows:
+        connection.execute(update(records).where(among(records.c.row, rows)).values(values))
 
 
 def is_paired(connection: Connection, row: int) -> bool:
@@ -47,41 +61,39 @@ def is_paired(connection: Connection, row: int) -> bool:
     return connection.scalar(select(records.c.pair).where(records.c.row == row)) is not None
 
 
-def _sharers(rows: Sequence[int]) -> Select[Any]:
+def _sharers(rows: Collection[int]) -> Select[Any]:
     """The rows that share a number with these, themselves included."""
     mine = phone_numbers.alias("mine")
     return select(phone_numbers.c.row).where(
-        phone_numbers.c.number.in_(select(mine.c.number).where(mine.c.row.in_(rows)))
+        phone_numbers.c.number.in_(select(mine.c.number).where(among(mine.c.row, rows)))
     )
 
 
-def reopen_sharers(connection: Connection, rows: Sequence[int]) -> None:
+def reopen_sharers(connection: Connection, rows: Collection[int]) -> None:
     """Open the records without a pair that share a number with these rows."""
-    for part in parts(rows):
-        connection.execute(
-            update(records)
-            .where(
-                records.c.pair.is_(None),
-                records.c.row.in_(_sharers(part)),
-            )
-            .values(settled=False, duplicate_of=None)
-        )
-
-
-def end_creating(connection: Connection, rows: Any) -> None:
-    """Note that no create from these records is under way any more.
-
-    Args:
-        connection: The transaction.
-        rows: Rows, or a query of them.
-    """
     connection.execute(
         update(records)
-        .where(records.c.row.in_(rows), records.c.creating == true())
+        .where(
+            records.c.pair.is_(None),
+            records.c.row.in_(_sharers(rows)),
+        )
+        .values(settled=False, duplicate_of=None)
+    )
+
+
+def end_creating(connection: Connection, rows: Collection[int]) -> None:
+    """Note that no create from these records is under way any more."""
+    if not rows:
+        return
+    connection.execute(
+        update(records)
+        .where(among(records.c.row, rows), records.c.creating == true())
         .values(creating=False)
     )
     connection.execute(
-        delete(phone_numbers).where(phone_numbers.c.row.in_(rows), phone_numbers.c.stale == true())
+        delete(phone_numbers).where(
+            among(phone_numbers.c.row, rows), phone_numbers.c.stale == true()
+        )
     )
 
 

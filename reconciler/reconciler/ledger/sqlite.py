@@ -24,7 +24,9 @@ def make_engine(url: URL) -> Engine:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LedgerError(f"the ledger cannot be opened: {error}") from None
-    engine = create_engine(url, hide_parameters=True)
+    # The connection that was used last: its cache holds what comes next, while each commit empties
+    # the caches of all others.
+    engine = create_engine(url, hide_parameters=True, pool_use_lifo=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:

@@ -111,7 +111,8 @@ streams = Table(
     PrimaryKeyConstraint("side", "stream"),
 )
 
-#: The sets of fields that records were delivered with; observations name one and hold values only.
+#: The sets of fields that records were delivered with, and of mapping keys that baselines are of;
+#: observations and pairs name one and hold values only.
 layouts = Table(
     "layouts",
     metadata,
@@ -243,7 +244,9 @@ pairs = Table(
     Column("pair", Integer, primary_key=True),
     Column("salesforce_row", Integer, nullable=False, unique=True),
     Column("phoneiq_row", Integer, nullable=False, unique=True),
-    # JSON object: canonical value by mapping key; null until the sides first agree.
+    # The layout of the baseline: its mapping keys. Both are null until the pair is first planned.
+    Column("layout", Integer),
+    # JSON array of canonical values; {} where the sides never agreed.
     Column("baseline", TEXT),
     Column("why", TEXT, nullable=False),
     Column("run", Integer, nullable=False),

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from reconciler.mapping.fields import LENGTHS, FieldMapping
 from reconciler.mapping.phones import INVALID, canonical_phone, format_phone, region_of
 from reconciler.mapping.values import canonical, table_key, text, unholdable
 from reconciler.merging import UNSET, Rule
-from reconciler.model import PHONEIQ, SALESFORCE, Side, SkipReason, Value, allows, other
+from reconciler.model import (
+    PHONEIQ,
+    SALESFORCE,
+    SIDES,
+    Side,
+    SkipReason,
+    Value,
+    allows,
+    other,
+)
 from reconciler.settings import Settings
 
 
@@ -24,6 +35,45 @@ class Held(NamedTuple):
 
     values: list[Any]
     canonical: list[Any]
+
+
+class Layout:
+    """The fields that records were delivered with; one object for all records that share them.
+
+    Args:
+        fields: Their names, in the order of the values.
+    """
+
+    __slots__ = ("fields", "places")
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.fields: Final = tuple(fields)
+        self.places: Final[Mapping[str, int]] = {field: place for place, field in enumerate(fields)}
+
+
+class Delivered(NamedTuple):
+    """What a record was delivered with.
+
+    Attributes:
+        layout: Its fields.
+        values: Their values as delivered; `UNSET` for a field that counts as not extracted.
+        numbers: Its canonical numbers by phone field.
+    """
+
+    layout: Layout
+    values: list[Any]
+    numbers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any], numbers: Mapping[str, str]) -> Delivered:
+        """What one record was delivered with, by field."""
+        return cls(Layout(tuple(fields)), list(fields.values()), numbers)
+
+    def get(self, field: str) -> Any:
+        """The value of a field; None also where it was not extracted."""
+        place = self.layout.places.get(field)
+        value = None if place is None else self.values[place]
+        return None if value is UNSET else value
 
 
 class Exchange:
@@ -70,6 +120,24 @@ class Exchange:
             SALESFORCE: LENGTHS.get(name, {}),
             PHONEIQ: phoneiq_lengths,
         }
+        self._readers: dict[tuple[Side, Layout], _Reader] = {}
+        self._keys: Final = tuple(row.key for row in rows)
+        #: By side, (place in the mapping, field, longest plain text that goes there as it is) of
+        #: each field whose value may travel there; no text is plain where more is to be checked.
+        self.travelling: Final[Mapping[Side, Sequence[tuple[int, str, int]]]] = {
+            to: [
+                (
+                    index,
+                    self._fields[to][index],
+                    self._lengths[to].get(self._fields[to][index], sys.maxsize)
+                    if row.kind == "text"
+                    else -1,
+                )
+                for index, row in enumerate(rows)
+                if _may(row, settings, to)
+            ]
+            for to in SIDES
+        }
 
     def field(self, index: int, side: Side) -> str:
         """The name of a mapped field on one side."""
@@ -79,34 +147,40 @@ class Exchange:
         """The names of the mapped fields on one side, in the order of the mapping."""
         return self._fields[side]
 
-    def held(self, side: Side, fields: Mapping[str, Any], numbers: Mapping[str, str]) -> Held:
+    def held(self, side: Side, record: Delivered) -> Held:
         """The mapped values of one record.
 
         Args:
             side: The record's side.
-            fields: Its fields as delivered.
-            numbers: Its canonical numbers by phone field.
+            record: What it was delivered with.
         """
-        values: list[Any] = []
-        compared: list[Any] = []
-        for index, (kind, field) in enumerate(zip(self._kinds, self._fields[side], strict=True)):
-            if field not in fields:
-                values.append(UNSET)
-                compared.append(UNSET)
-                continue
-            if kind == "phone":
-                value: Value = numbers.get(field)
-                if value is None and "." in field:
-                    value = self._number_behind(field, fields)
-            else:
-                value = text(fields[field])
-                if side == SALESFORCE and value == self._blanks.get(field, UNSET):
-                    value = None
-                if kind == "table" and value is not None:
-                    value = self._tabled(index, side, value)
-            values.append(value)
-            compared.append(canonical(kind, value))
-        return Held(values, compared)
+        reader = self._readers.get((side, record.layout))
+        if reader is None:
+            reader = self._readers[side, record.layout] = self._reader(side, record.layout)
+        return reader.read(record)
+
+    def aligned(self, keys: Sequence[str], values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """A baseline in the order of the mapping.
+
+        Args:
+            keys: The mapping keys that it was stored by.
+            values: Canonical value of each, `UNSET` where the sides never agreed.
+
+        Returns:
+            The value of each mapped field, and what is kept for mappings that are gone, by pairs
+            of key and value.
+        """
+        if keys == self._keys:
+            return list(values), []
+        stored = dict(zip(keys, values, strict=True))
+        return [stored.pop(key, UNSET) for key in self._keys], list(stored.items())
+
+    def baseline(
+        self, values: Sequence[Any], others: Sequence[tuple[str, Any]]
+    ) -> tuple[tuple[str, ...], list[Any]]:
+        """Keys and values of a baseline as it is stored: `aligned` the other way around."""
+        keys = (*self._keys, *(key for key, _ in others)) if others else self._keys
+        return keys, [*values, *(value for _, value in others)]
 
     def outgoing(self, index: int, to: Side, value: Value) -> tuple[Value, SkipReason | None]:
         """A value as a side is to get it, or why it cannot hold it.
@@ -138,15 +212,15 @@ class Exchange:
         self,
         to: Side,
         changes: Mapping[str, Sequence[Value]] | None,
-        made_from: tuple[Mapping[str, Any], Mapping[str, str]] | None,
+        made_from: Delivered | None,
     ) -> dict[int, Value]:
         """The canonical values that a write brought, by the field's place in the mapping.
 
         Args:
             to: The side that was written to.
             changes: For an update, [old, new, why] by field.
-            made_from: For a create, fields and numbers of its source as they were then; None
-                where the source did not change since.
+            made_from: For a create, what its source was delivered with then; None where the source
+                did not change since.
         """
         if changes is not None:
             return {
@@ -156,18 +230,48 @@ class Exchange:
             }
         if made_from is None:
             return {}
-        values = self.held(other(to), *made_from).canonical
+        values = self.held(other(to), made_from).canonical
         return {
             position: value
             for position, (value, rule) in enumerate(zip(values, self.rules, strict=True))
             if value is not UNSET and (rule.to_salesforce if to == SALESFORCE else rule.to_phoneiq)
         }
 
-    def _number_behind(self, field: str, fields: Mapping[str, Any]) -> Value:
+    def _reader(self, side: Side, layout: Layout) -> _Reader:
+        missing = len(layout.fields)
+        places = [layout.places.get(field, missing) for field in self._fields[side]]
+        there = [index for index, place in enumerate(places) if place != missing]
+        named = [(index, self._fields[side][index]) for index in there]
+        return _Reader(
+            places=places,
+            phones=[
+                (index, field)
+                for index, field in named
+                if self._kinds[index] == "phone" and "." not in field
+            ],
+            phones_behind=[
+                (index, partial(self._number_behind, field))
+                for index, field in named
+                if self._kinds[index] == "phone" and "." in field
+            ],
+            blanks=[
+                (index, self._blanks[field])
+                for index, field in named
+                if side == SALESFORCE and self._kinds[index] != "phone" and field in self._blanks
+            ],
+            tables=[
+                (index, partial(self._tabled, index, side))
+                for index in there
+                if self._kinds[index] == "table"
+            ],
+            emails=[index for index in there if self._kinds[index] == "email"],
+        )
+
+    def _number_behind(self, field: str, record: Delivered) -> Value:
         """The canonical number in a field behind a relationship."""
-        country = fields.get(self._country) if self._country else None
+        country = record.get(self._country) if self._country else None
         region = region_of(country, self._settings.default_region)
-        return canonical_phone(str(fields[field] or ""), region)
+        return canonical_phone(str(record.get(field) or ""), region)
 
     def _tabled(self, index: int, side: Side, value: Value) -> Value:
         """A value in PhoneIQ's terms, marked where the table does not know it."""
@@ -179,6 +283,72 @@ class Exchange:
     def required(self) -> Mapping[str, str]:
         """What Salesforce gets on a create in required fields without a value."""
         return self._fallbacks
+
+
+class _Reader:
+    """Reads the mapped fields of all records of one layout: what each needs is known before.
+
+    Args:
+        places: Where the value of each mapped field is; one behind the last where it is missing.
+        phones: Places in the mapping, and names, of phone fields.
+        phones_behind: Places of those behind a relationship, and how they are read.
+        blanks: Places in the mapping whose value counts as blank, with that value.
+        tables: Places in the mapping of fields with a table of values, and how that is read.
+        emails: Places in the mapping of e-mail addresses.
+    """
+
+    def __init__(
+        self,
+        *,
+        places: list[int],
+        phones: list[tuple[int, str]],
+        phones_behind: list[tuple[int, Callable[[Delivered], Value]]],
+        blanks: list[tuple[int, str]],
+        tables: list[tuple[int, Callable[[Value], Value]]],
+        emails: list[int],
+    ) -> None:
+        self._places = places
+        self._phones = phones
+        self._phones_behind = phones_behind
+        self._blanks = blanks
+        self._tables = tables
+        self._emails = emails
+
+    def read(self, record: Delivered) -> Held:
+        """The mapped values of one record."""
+        delivered = [*record.values, UNSET]
+        values: list[Any] = [
+            # Most texts are in their form already: see `text`.
+            value
+            if value is None
+            or (
+                value.__class__ is str
+                and value
+                and value.isascii()
+                and value.strip() is value
+                and "\r" not in value
+            )
+            else text(value)
+            for value in [delivered[place] for place in self._places]
+        ]
+        for index, field in self._phones:
+            values[index] = record.numbers.get(field)
+        for index, number in self._phones_behind:
+            if values[index] is not UNSET:
+                values[index] = number(record)
+        for index, blank in self._blanks:
+            if values[index] == blank:
+                values[index] = None
+        for index, tabled in self._tables:
+            if values[index] is not None and values[index] is not UNSET:
+                values[index] = tabled(values[index])
+        compared = values
+        for index in self._emails:
+            folded = canonical("email", values[index])
+            if folded != values[index]:
+                compared = compared.copy() if compared is values else compared
+                compared[index] = folded
+        return Held(values, compared)
 
 
 def _may(row: FieldMapping, settings: Settings, to: Side) -> bool:
