@@ -496,17 +496,17 @@ class Planner:
         values, canonical = exchange.held(other(self._side), record.delivered)
         changes: dict[str, Change] = {}
         skips: list[FieldSkip] = []
-        for index, field, plain in exchange.travelling[self._side]:
+        for index, field, longest in exchange.travelling[self._side]:
             sent = values[index]
             if sent is None or sent is UNSET:
                 continue
-            if sent.__class__ is not str or len(sent) > plain:
+            if sent.__class__ is not str or len(sent) > longest or sent[0] == INVALID:
                 sent, reason = exchange.outgoing(index, self._side, sent)
                 if reason is not None:
                     skips.append(FieldSkip(record.row, field, reason))
                     continue
             changes[field] = Change(None, canonical[index], "created", sent)
-        changes |= self._create_extras(record, exchange, changes)
+        changes.update(self._create_extras(record, exchange, changes))
         if self._side == SALESFORCE and any(field not in changes for field in REQUIRED[name]):
             missing: SkipReason = "missing_required_field"
             return Outcome((record.row,), record.row, settled=True, skip=missing), None

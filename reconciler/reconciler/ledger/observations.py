@@ -98,6 +98,8 @@ class Layouts:
             .returning(counters.c.next - 1)
         ).scalar_one()
         connection.execute(insert(layouts).values(layout=layout, fields=to_json(fields)))
+        # Nobody else can read it yet.
+        self._fields[layout] = fields
         return layout
 
     def fields_of(self, layout: int) -> tuple[str, ...]:

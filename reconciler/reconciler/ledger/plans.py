@@ -6,7 +6,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import Connection, and_, delete, false, func, or_, select, true, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    delete,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.observations import Layouts
@@ -618,7 +629,8 @@ class Plans:
                     select(func.count()).where(
                         writes.c.side == side,
                         writes.c.confirmed_run.is_(None),
-                        writes.c.tries > 1,
+                        # Said as the index says it, not as a parameter.
+                        writes.c.tries > literal_column("1"),
                     )
                 )
                 or 0

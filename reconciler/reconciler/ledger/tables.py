@@ -213,6 +213,18 @@ _partial_index(
     where=records.c.successor.is_not(None),
 )
 
+# Whose pair is to move on; and what is gone, but not settled.
+_partial_index(
+    "records_moving",
+    records.c.row,
+    where=and_(records.c.successor.is_not(None), records.c.pair.is_not(None)),
+)
+_partial_index(
+    "records_gone",
+    records.c.row,
+    where=and_(records.c.settled == false(), records.c.deleted == true()),
+)
+
 observations = Table(
     "observations",
     metadata,
@@ -287,6 +299,13 @@ _partial_index(
     writes.c.side,
     unique=True,
     where=writes.c.confirmed_run.is_(None),
+)
+
+_partial_index(
+    "writes_again",
+    writes.c.side,
+    writes.c.tries,
+    where=and_(writes.c.confirmed_run.is_(None), writes.c.tries > 1),
 )
 
 #: What contacts that were there before had in the fields that the sync has written.

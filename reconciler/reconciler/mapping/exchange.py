@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from reconciler.mapping.fields import LENGTHS, FieldMapping
+from reconciler.mapping.fields import LENGTHS, FieldMapping, Kind
 from reconciler.mapping.phones import INVALID, canonical_phone, format_phone, region_of
 from reconciler.mapping.values import canonical, table_key, text, unholdable
 from reconciler.merging import UNSET, Rule
@@ -122,22 +122,22 @@ class Exchange:
         }
         self._readers: dict[tuple[Side, Layout], _Reader] = {}
         self._keys: Final = tuple(row.key for row in rows)
-        #: By side, (place in the mapping, field, longest plain text that goes there as it is) of
-        #: each field whose value may travel there; no text is plain where more is to be checked.
+        #: By side, (place in the mapping, field, longest plain text) of each field whose value may
+        #: travel there. `outgoing` gives plain text as it is: not longer, and not marked invalid.
         self.travelling: Final[Mapping[Side, Sequence[tuple[int, str, int]]]] = {
             to: [
-                (
-                    index,
-                    self._fields[to][index],
-                    self._lengths[to].get(self._fields[to][index], sys.maxsize)
-                    if row.kind == "text"
-                    else -1,
-                )
-                for index, row in enumerate(rows)
+                (index, field, self._longest_plain(self._kinds[index], to, field))
+                for index, (row, field) in enumerate(zip(rows, self._fields[to], strict=True))
                 if _may(row, settings, to)
             ]
             for to in SIDES
         }
+
+    def _longest_plain(self, kind: Kind, to: Side, field: str) -> int:
+        is_sent_as_held = kind == "text" or (
+            kind == "phone" and (to == PHONEIQ or self._settings.salesforce_phone_format == "e164")
+        )
+        return self._lengths[to].get(field, sys.maxsize) if is_sent_as_held else -1
 
     def field(self, index: int, side: Side) -> str:
         """The name of a mapped field on one side."""
