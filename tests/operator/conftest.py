@@ -79,10 +79,18 @@ class Seat:
         return json.loads(self.ask(*args, "--json").text)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that are marked so have a ledger of each kind."""
+    if "kind_of_ledger" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("both_ledgers")
+        metafunc.parametrize("kind_of_ledger", ["sqlite", "postgresql"] if both else ["sqlite"])
+
+
 @pytest.fixture
-def start(tmp_path) -> Callable[..., Seat]:
+def start(tmp_path, kind_of_ledger, request) -> Callable[..., Seat]:
     """Seats the operator at a job; takes the settings that differ from their defaults."""
-    return lambda **settings: Seat(Job(tmp_path, **settings))
+    new = request.getfixturevalue("place") if kind_of_ledger == "postgresql" else None
+    return lambda **settings: Seat(Job(tmp_path, new, **settings))
 
 
 @pytest.fixture

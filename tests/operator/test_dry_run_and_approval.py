@@ -6,6 +6,8 @@ import pytest
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE
 
+pytestmark = pytest.mark.both_ledgers
+
 SECRETS = ("Lovelace", "Hopper", "Grace", "415555", "Countess")
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ
 
+pytestmark = pytest.mark.both_ledgers
+
 
 @pytest.fixture
 def ada(seat):

@@ -34,6 +34,7 @@ def test_orange_until_both_sides_are_read(seat):
     assert "salesforce not read completely yet" in seat.ask("status").words
 
 
+@pytest.mark.both_ledgers
 def test_orange_until_the_first_writes_are_confirmed(seat):
     seat.job.salesforce.create("Contact", FirstName="Ada", MobilePhone="+14155550132")
     seat.job.pipe(OBSERVE)
@@ -42,6 +43,7 @@ def test_orange_until_the_first_writes_are_confirmed(seat):
     assert seat.json("status")["open_writes"] == 1
 
 
+@pytest.mark.both_ledgers
 def test_green_once_they_are(seat):
     seat.job.pair_up()
     assert state(seat) == (GREEN, "active", "green")
@@ -91,6 +93,7 @@ def test_red_names_the_full_refresh_that_helps(seat):
     assert seat.json("status")["next"] == "meltano run --full-refresh contact-sync"
 
 
+@pytest.mark.both_ledgers
 def test_red_when_a_run_was_killed(seat):
     seat.job.pair_up()
     seat.job.salesforce.create("Contact", FirstName="Bo", MobilePhone="+14155550199")
