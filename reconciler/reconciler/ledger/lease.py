@@ -35,7 +35,7 @@ _SHARED: Final[frozenset[Work]] = frozenset({"observe", "write"})
 LIFETIME: Final = 90.0
 _HEARTBEAT: Final = 15.0
 #: Seconds between two looks at whether another worker is done with preparing.
-_LOOK: Final = 0.5
+_LOOK: Final = 0.2
 
 
 class Holder(NamedTuple):
