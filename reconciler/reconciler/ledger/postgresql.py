@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Engine, Table, create_engine, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from reconciler.errors import LedgerError
-from reconciler.ledger.tables import metadata
+from reconciler.ledger import sqlite
+from reconciler.ledger.sets import insert_rows
+from reconciler.ledger.tables import metadata, pairs, phone_numbers, records, writes
 
 #: What libpq is told unless the URL says otherwise. A server that is gone is noticed within a
 #: minute, instead of within two hours. Nothing of a session outlives a transaction, so that a
@@ -20,6 +24,11 @@ _OPTIONS: Final[dict[str, Any]] = {
     "keepalives_count": 3,
     "application_name": "contact-sync",
 }
+
+#: Tables of which the server has to know more than how large they are. Others are read by key.
+_PLANNED: Final = (records, phone_numbers, pairs, writes)
+#: Rows that are copied at a time.
+_COPIED: Final = 10_000
 
 
 def make_engine(url: URL) -> Engine:
@@ -74,10 +83,28 @@ def said(error: DBAPIError) -> str:
     return str(primary or error.orig)
 
 
+def copy_to(engine: Engine, path: Path) -> None:
+    """Copy the tables row by row, as of this moment, to a new SQLite file."""
+    target = sqlite.make_engine(make_url(f"sqlite:///{path}"))
+    try:
+        with (
+            for_reading(engine).connect() as source,
+            sqlite.for_writing(target).begin() as connection,
+        ):
+            metadata.create_all(connection)
+            for table in metadata.sorted_tables:
+                names = [column.name for column in table.columns]
+                found = source.execution_options(yield_per=_COPIED).execute(select(table))
+                for rows in found.partitions():
+                    insert_rows(connection, table, names, [tuple(row) for row in rows])
+    finally:
+        target.dispose()
+
+
 def take_statistics(engine: Engine) -> None:
     """Count rows and values: else the server takes tables that were just filled for empty."""
     with for_writing(engine).begin() as connection:
-        connection.exec_driver_sql(f"ANALYZE {_tables(engine)}")
+        connection.exec_driver_sql(f"ANALYZE {_names(engine, _PLANNED)}")
 
 
 def shred(engine: Engine) -> None:
@@ -90,7 +117,7 @@ def shred(engine: Engine) -> None:
     """
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(f"VACUUM {_tables(engine)}")
+            connection.exec_driver_sql(f"VACUUM {_names(engine, metadata.sorted_tables)}")
     except DBAPIError as error:
         raise LedgerError(
             "everything is deleted, but traces may be left in the database's files until it is "
@@ -98,6 +125,6 @@ def shred(engine: Engine) -> None:
         ) from None
 
 
-def _tables(engine: Engine) -> str:
+def _names(engine: Engine, tables: Iterable[Table]) -> str:
     quote = engine.dialect.identifier_preparer.quote
-    return ", ".join(quote(table.name) for table in metadata.sorted_tables)
+    return ", ".join(quote(table.name) for table in tables)

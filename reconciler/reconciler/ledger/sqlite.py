@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,18 @@ def is_absent(url: URL) -> bool:
 def said(error: DBAPIError) -> str:
     """What an error says, without anybody's data."""
     return str(error.orig)
+
+
+def copy_to(engine: Engine, path: Path) -> None:
+    """Copy the file as of this moment, page by page, to a new one of the owner's own."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    source, target = engine.raw_connection(), sqlite3.connect(path)
+    try:
+        driver: Any = source.driver_connection
+        driver.backup(target)
+    finally:
+        target.close()
+        source.close()
 
 
 def take_statistics(engine: Engine) -> None:
