@@ -56,13 +56,14 @@ format: setup ## let ruff rewrite what it can
 	@$(BIN)/ruff format $(LINTED)
 
 # uv.lock stays out of the repository, it names the registry; the file beside it does not.
-lock: $(UV) ## renew requirements.lock and benchmarks/peers.lock
+lock: $(UV) ## renew requirements.lock, benchmarks/peers.lock and what the examples install
 	@$(UV) lock --quiet
 	@$(UV) export --quiet --locked --all-packages --all-groups --all-extras --no-header --no-annotate \
 		--output-file requirements.lock
-	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-		--no-python-downloads --python-version 3.10 benchmarks/peers.in \
-		--output-file benchmarks/peers.lock
+	@for lock in benchmarks/peers.lock $(wildcard examples/*/requirements.txt); do \
+		$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+			--no-python-downloads --python-version 3.10 $${lock%.*}.in --output-file $$lock; \
+	done
 
 clean: ## remove what was built, installed and left behind by runs
 	rm -rf .venv .tools .bench .meltano .sandbox dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
