@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import sys
 import threading
@@ -144,6 +145,21 @@ def test_characters_that_postgresql_cannot_hold(job):
     job.settle()
     assert job.contact_of(record)["mobile_phone"] == "+14155550132"
     assert job.record_of(contact)["FirstName"].startswith("Grace")
+
+
+def test_records_with_very_many_fields(job):
+    wide = {f"custom_{hashlib.sha256(bytes([number])).hexdigest()}": None for number in range(200)}
+
+    def widen(messages):
+        return [
+            one | {"record": one["record"] | wide} if one["type"] == "RECORD" else one
+            for one in messages
+        ]
+
+    job.phoneiq.create(first_name="Ada", mobile_phone="+14155550132")
+    assert job.pipe(OBSERVE, tap=widen).summary["changed"] == 1
+    job.states.clear()
+    assert job.pipe(OBSERVE, tap=widen).summary["changed"] == 0
 
 
 def test_texts_are_sorted_byte_by_byte(job):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -49,7 +50,8 @@ from reconciler.merging import UNSET
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, other
 
 _ADD: Final = sql(
-    "INSERT INTO layouts (layout, fields) VALUES (:layout, :fields) ON CONFLICT (fields) DO NOTHING"
+    "INSERT INTO layouts (layout, digest, fields) VALUES (:layout, :digest, :fields) "
+    "ON CONFLICT (digest) DO NOTHING"
 )
 
 
@@ -74,7 +76,7 @@ class Layouts:
         first = self._database.take_numbers("layout", len(new))
         with self._database.transaction() as connection:
             for layout, one in enumerate(new, first):
-                connection.execute(_ADD, {"layout": layout, "fields": to_json(one)})
+                connection.execute(_ADD, {"layout": layout, **_named(one)})
         self._read()
 
     def number(self, fields: tuple[str, ...]) -> int:
@@ -86,8 +88,9 @@ class Layouts:
 
         For who works on the ledger alone.
         """
+        named = _named(fields)
         known = connection.scalar(
-            select(layouts.c.layout).where(layouts.c.fields == to_json(fields))
+            select(layouts.c.layout).where(layouts.c.digest == named["digest"])
         )
         if known is not None:
             return int(known)
@@ -97,7 +100,7 @@ class Layouts:
             .values(next=counters.c.next + 1)
             .returning(counters.c.next - 1)
         ).scalar_one()
-        connection.execute(insert(layouts).values(layout=layout, fields=to_json(fields)))
+        connection.execute(insert(layouts).values(layout=layout, **named))
         # Nobody else can read it yet.
         self._fields[layout] = fields
         return layout
@@ -126,6 +129,12 @@ class Layouts:
             return {}
         values = zip(self.fields_of(layout), baseline_from_json(body), strict=True)
         return {key: value for key, value in values if value is not UNSET}
+
+
+def _named(fields: tuple[str, ...]) -> dict[str, str]:
+    """The fields as they are stored, and what they are found by: an index holds no long texts."""
+    text_ = to_json(fields)
+    return {"fields": text_, "digest": hashlib.sha256(text_.encode()).hexdigest()}
 
 
 class _Known(NamedTuple):

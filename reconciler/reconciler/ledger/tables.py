@@ -117,7 +117,8 @@ layouts = Table(
     "layouts",
     metadata,
     Column("layout", Integer, primary_key=True, autoincrement=False),
-    Column("fields", TEXT, nullable=False, unique=True),
+    Column("digest", TEXT, nullable=False, unique=True),
+    Column("fields", TEXT, nullable=False),
 )
 
 records = Table(
