@@ -99,6 +99,7 @@ class Run:
             )
             self._lease = self._stack.enter_context(self._ledger.lease(holder))
             self._take_lease()
+            self.is_idle = self._ledger.controls.get("deleted_at") is not None
             self._before = self._ledger.runs.latest()
             self._run = self._ledger.runs.begin(self.settings.mode, self._part)
             self._progress = Progress(self.name, self._ledger.note_progress)

@@ -17,6 +17,7 @@ from reconciler.ledger.rounds import Round
 from reconciler.model import Side, Write, other
 from reconciler.plan import Planner
 from reconciler.preview import check_approved
+from reconciler.reverting import Revert
 from reconciler.run import Run
 from reconciler.settings import Settings
 
@@ -134,19 +135,34 @@ class ShardRun(Run):
         )
 
     def plan(self) -> Iterator[list[Write]]:
-        """The shard's writes, each chunk committed before it comes."""
-        revert = self._ledger.controls.get("revert")
+        """The writes, each chunk committed before it comes."""
         if self.is_idle:
             return
+        revert = self._ledger.controls.get("revert")
         if self.settings.dry_run or revert is not None:
-            if self._shard.position:
-                logger.info("%s: nothing to do, shard 1 does all of it", self.name)
-            elif self.settings.dry_run:
-                self._preview()
-            elif self.settings.mode == "salesforce-to-phoneiq":
-                yield from self._revert(revert)
-            return
-        if self._writable() is None:
+            yield from self._first_alone(revert)
+        elif self._writable() is not None:
+            yield from self._my_writes()
+
+    def _first_alone(self, revert: Revert | None) -> Iterator[list[Write]]:
+        """What is not shared out: a dry run, a revert."""
+        if self._shard.position:
+            logger.info("%s: nothing to do, shard 1 does all of it", self.name)
+        elif self.settings.dry_run:
+            self._preview()
+        elif revert is not None and self.settings.mode == "salesforce-to-phoneiq":
+            yield from self._revert(revert)
+
+    def _my_writes(self) -> Iterator[list[Write]]:
+        """What falls into this shard, planned and committed chunk by chunk."""
+        reason = self._why_alone()
+        if reason is not None:
+            # It was paused when it began, or the operator has changed what the round stands on.
+            logger.warning(
+                "%s: nothing is written; run it again: a new round has to begin, %s",
+                self.name,
+                reason,
+            )
             return
         current = self._ledger.rounds.current()
         planner = self._planner()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from reconciler.errors import SettingsError
 from reconciler.ledger import Ledger
-from reconciler.sharding import Shard
+from reconciler.settings import Settings
+from reconciler.sharding import Shard, ShardRun
 
 from tests.reconciler.job import (
     OBSERVE,
@@ -201,6 +202,18 @@ def test_paused(job):
         assert [one.records for one in passed] == [[], []]
         assert "nothing is written; the sync is paused" in passed[0].text
         ledger.controls.set({"paused_at": None})
+    assert all(one.records for one in shards(job, TO_PHONEIQ, 2))
+
+
+def test_resumed_while_a_shard_begins_that_has_not_paired(job):
+    crowd(job)
+    observe(job)
+    settings = Settings.from_config({"mode": TO_PHONEIQ, "ledger_url": job.ledger_url})
+    with contextlib.closing(Ledger(job.ledger_url)) as ledger:
+        ledger.controls.set({"paused_at": "2025-01-01T00:00:00.000Z"})
+        with ShardRun(settings, Shard(0, 2)) as run:
+            ledger.controls.set({"paused_at": None})
+            assert list(run.plan()) == []
     assert all(one.records for one in shards(job, TO_PHONEIQ, 2))
 
 
