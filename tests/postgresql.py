@@ -108,10 +108,17 @@ def cluster(folder: Path, **settings: str) -> Iterator[URL]:
         run(folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", *locale)
         told = " ".join(f"-c {name}='{value}'" for name, value in options.items())
         run(folder / "pg_ctl", "start", "-w", "-D", data, "-l", home / "log", "-o", told)
-        try:
+        # Its input ends with us, also where we are killed.
+        stop = f"read _; '{folder}/pg_ctl' stop -D '{data}' -m immediate; rm -rf '{home}'"
+        with subprocess.Popen(
+            ["sh", "-c", stop],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            **account,  # type: ignore[call-overload]
+        ):
             yield make_url("postgresql://postgres@/postgres").update_query_dict({"host": str(home)})
-        finally:
-            run(folder / "pg_ctl", "stop", "-D", data, "-m", "immediate")
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
