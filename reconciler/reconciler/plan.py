@@ -105,6 +105,11 @@ class Planner:
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
         self._ledger.pairs.follow_successors(self._settings.renamed_keys)
+        if self._ledger.pairs.are_open():
+            self._pair_open()
+        self._ledger.pairs.end_waiting()
+
+    def _pair_open(self) -> None:
         self._summary.paired += self._ledger.pairs.by_reference(
             self._run, has_shadows="PersonAccount" in self._settings.objects
         )
@@ -123,7 +128,6 @@ class Planner:
                 duplicates |= found.duplicates
             self._ledger.pairs.store(made, duplicates, self._run)
             self._summary.paired += len(made)
-        self._ledger.pairs.end_waiting()
         self._ledger.plans.settle_gone(self._side, self._observed.get(self._side, 0))
         if not allows(self._settings.sync_direction, other(self._side)):
             self._ledger.plans.settle_alone(self._side)

@@ -92,6 +92,7 @@ class Pairs:
                     gone.c.side == SALESFORCE,
                     gone.c.successor.is_not(None),
                     gone.c.pair.is_not(None),
+                    gone.c.pair > 0,
                     heir.c.row != gone.c.row,
                 )
                 for is_heir in (heir.c.id == gone.c.successor, behind_shadow)
@@ -153,6 +154,23 @@ class Pairs:
             )
         )
 
+    def are_open(self) -> bool:
+        """Whether any record without a pair is open: else there is nobody to pair."""
+        with self._database.reading() as connection:
+            return any(
+                connection.scalar(
+                    select(records.c.row)
+                    .where(
+                        records.c.settled == false(),
+                        records.c.pair.is_(None),
+                        records.c.side == side,
+                        records.c.row > 0,
+                    )
+                    .limit(1)
+                )
+                for side in SIDES
+            )
+
     def by_reference(self, run: int, *, has_shadows: bool) -> int:
         """Pair records of which one names the other.
 
@@ -186,7 +204,8 @@ class Pairs:
         made = 0
         with self._database.transaction() as connection:
             for names in ways:
-                # Driven from what is open, so that the cost follows the changes.
+                # Driven from what is open, so that the cost follows the changes; that its rows are
+                # in a range makes SQLite take the index of what is open.
                 for opened in (phoneiq, salesforce):
                     key, chosen = (
                         (phoneiq.c.row, salesforce.c.row)
@@ -198,7 +217,7 @@ class Pairs:
                     made += self._pair(
                         connection,
                         select(*columns, literal("reference"), literal(run))
-                        .where(both, names, opened.c.settled == false())
+                        .where(both, names, opened.c.settled == false(), opened.c.row > 0)
                         .group_by(key),
                     )
         return made

@@ -398,7 +398,9 @@ class Plans:
             side: The side that they were to appear on.
             before: The newest run that observed that side completely.
         """
-        is_gone = and_(records.c.settled == false(), records.c.deleted == true())
+        is_gone = and_(
+            records.c.settled == false(), records.c.deleted == true(), records.c.pair.is_(None)
+        )
         gone = and_(
             writes.c.side == side,
             writes.c.action == "create",
@@ -413,9 +415,7 @@ class Plans:
             connection.execute(update(writes).where(gone).values(confirmed_run=0))
             end_creating(connection, sources)
             connection.execute(
-                update(records)
-                .where(is_gone, records.c.pair.is_(None), records.c.creating == false())
-                .values(settled=True)
+                update(records).where(is_gone, records.c.creating == false()).values(settled=True)
             )
 
     def settle_alone(self, side: Side) -> None:

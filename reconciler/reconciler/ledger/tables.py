@@ -217,7 +217,8 @@ _partial_index(
 # Whose pair is to move on; and what is gone, but not settled.
 _partial_index(
     "records_moving",
-    records.c.row,
+    records.c.side,
+    records.c.pair,
     where=and_(records.c.successor.is_not(None), records.c.pair.is_not(None)),
 )
 _partial_index(
