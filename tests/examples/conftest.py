@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from contextlib import suppress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["installed"]
 
+CREATED = re.compile(r'"pipe":"([a-z-]+)","part":"(\d/\d)"[^}]*?"created":(\d+)')
 SHARDS = 2
 SECONDS = 400
 BOTH, ONLY_SALESFORCE, LEADS, ONLY_PHONEIQ = 10, 12, 6, 14
@@ -83,13 +85,21 @@ class Example:
         ).stdout
         return json.loads(printed.splitlines()[-1])
 
-    def everybody_is_everywhere(self) -> None:
-        """Check that both sides have the same people, and nobody twice."""
+    def everybody_is_everywhere(self, log: str) -> None:
+        """Check that both sides have the same people, nobody twice, and that every shard wrote."""
         admin = self.project.box.admin
         everybody = BOTH + ONLY_SALESFORCE + LEADS + ONLY_PHONEIQ
         assert len(admin.phoneiq.list()) == everybody
         assert len(admin.salesforce.list("Contact")) == everybody - LEADS
         assert len(admin.salesforce.list("Lead")) == LEADS
+        created = {(pipe, shard): int(count) for pipe, shard, count in CREATED.findall(log)}
+        assert created.keys() == {
+            (pipe, f"{k}/{SHARDS}")
+            for pipe in ("salesforce-to-phoneiq", "phoneiq-to-salesforce")
+            for k in range(1, SHARDS + 1)
+        }
+        assert all(created.values())
+        assert sum(created.values()) == everybody - BOTH
 
 
 @pytest.fixture
@@ -100,9 +110,8 @@ def example(installed: Project, box: Sandbox, place: Callable[[], str]) -> Calla
         installed.box = box
         installed.reset()
         settings = installed.folder / "meltano.yml"
-        line = f"include_paths: [examples/{name}/meltano.yml]\n"
-        if line not in settings.read_text():
-            settings.write_text(line + settings.read_text())
+        rest = re.sub("include_paths: .*\n", "", settings.read_text())
+        settings.write_text(f"include_paths: [examples/{name}/meltano.yml]\n{rest}")
         people(box)
         variables = {
             "CONTACT_SYNC_SHARDS": str(SHARDS),
