@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 #: keeps unknown keys beside them.
 _MARKER: Final = "contact_sync"
 
+#: Objects that are made before cycles among them are looked for; Python's own value is 700.
+_GARBAGE: Final = 20_000
 
-class _Message(msgspec.Struct):
-    """A Singer message; a STATE's value stays text, for most are overtaken before they matter."""
+
+class Message(msgspec.Struct, gc=False):
+    """A Singer message; what a record or a STATE says stays text until it matters."""
 
     type: str
     stream: str = ""
-    record: dict[str, Any] = {}
+    record: msgspec.Raw = msgspec.Raw(b"null")
     schema: dict[str, Any] = {}
     value: msgspec.Raw = msgspec.Raw(b"{}")
 
@@ -40,9 +44,9 @@ class MessageReader(GenericSingerReader[bytes]):
     """Reads messages as bytes, without decoding what is not needed."""
 
     default_input = sys.stdin.buffer
-    _decoder: Final = msgspec.json.Decoder(_Message)
+    _decode: Final = msgspec.json.Decoder(Message).decode
 
-    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+    def deserialize_json(self, line: bytes) -> Any:
         """Decode one message.
 
         Raises:
@@ -50,31 +54,25 @@ class MessageReader(GenericSingerReader[bytes]):
                 hold a person's data.
         """
         try:
-            message = self._decoder.decode(line)
+            return self._decode(line)
         except msgspec.DecodeError as error:
             raise ReconcilerError(f"the input is not a Singer message: {error}") from None
-        return {
-            "type": message.type,
-            "stream": message.stream,
-            "record": message.record,
-            "schema": message.schema,
-            "value": message.value,
-        }
 
     def process_lines(
-        self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+        self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[Any], None]]
     ) -> Counter[str]:
-        """Hand each message to the callback of its type."""
+        """Hand each `Message` to the callback of its type."""
         lines: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
-        seen: Counter[str] = Counter()
+        decode = self.deserialize_json
+        seen: dict[str, int] = dict.fromkeys(callbacks, 0)
         for line in lines:
-            message = self.deserialize_json(line)
-            kind = message["type"]
-            if kind not in callbacks:
+            message = decode(line)
+            kind = message.type
+            if kind not in seen:
                 raise ReconcilerError(f"the input has a message of unknown type '{kind}'")
             callbacks[kind](message)
             seen[kind] += 1
-        return seen
+        return Counter(seen)
 
 
 class Reconciler(InlineMapper):
@@ -127,6 +125,8 @@ class Reconciler(InlineMapper):
         """
         if about:
             super().invoke(about=about, about_format=about_format)
+        # Records make many objects and no cycles of them.
+        gc.set_threshold(_GARBAGE)
         given = config or _ConfigInput()
         try:
             mapper = cls(config=given.config, parse_env_config=given.parse_env)
@@ -148,29 +148,32 @@ class Reconciler(InlineMapper):
 
     # --- messages in ------------------------------------------------------------------------
 
-    def map_schema_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+    def map_schema_message(self, message_dict: Any) -> Iterable[singer.Message]:
         """Note a stream."""
         self._state_is_newest = False
-        self.run.describe(message_dict["stream"], message_dict["schema"])
+        self.run.describe(message_dict.stream, message_dict.schema)
         return ()
 
-    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+    def _process_record_message(self, message_dict: Any) -> None:
         self._started = True
         self._state_is_newest = False
-        if self.run.observe(message_dict["stream"], message_dict["record"]):
+        if self.run.observe(message_dict.stream, message_dict.record):
             self._pass_on_state()
 
-    def map_record_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+    def map_record_message(self, message_dict: Any) -> Iterable[singer.Message]:
         """Take a record; writes come when the extract is complete."""
         self._process_record_message(message_dict)
         return ()
 
-    def map_state_message(self, message_dict: dict[str, Any]) -> Iterable[singer.Message]:
+    def _process_state_message(self, message_dict: Any) -> None:
+        self.map_state_message(message_dict)
+
+    def map_state_message(self, message_dict: Any) -> Iterable[singer.Message]:
         """Keep the newest STATE until what it covers is committed.
 
         tap-salesforce sends one after each record, so they are not even decoded here.
         """
-        self._state = message_dict["value"]
+        self._state = message_dict.value
         self._state_is_newest = True
         if not self._started:
             self._started = True
@@ -180,7 +183,7 @@ class Reconciler(InlineMapper):
 
     def map_activate_version_message(
         self,
-        message_dict: dict[str, Any],  # noqa: ARG002
+        message_dict: Any,  # noqa: ARG002
     ) -> Iterable[singer.Message]:
         """Ignore table versions: absence is never a deletion."""
         return ()

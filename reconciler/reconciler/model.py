@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 Side: TypeAlias = Literal["salesforce", "phoneiq"]
 SALESFORCE: Final = "salesforce"
@@ -37,6 +37,23 @@ SkipReason: TypeAlias = Literal[
 Value: TypeAlias = "str | int | float | bool | list[Any] | None"
 
 
+class Sighting(NamedTuple):
+    """A record as it came, before anything but its id was read.
+
+    Attributes:
+        stream: The stream that it came with.
+        id: Its id; a Salesforce id in its 18-character form.
+        record: Its JSON.
+        digest: Of its JSON and of the rules that it is to be read by: where the ledger holds the
+            same digest for it, it holds what reading it would give.
+    """
+
+    stream: str
+    id: str
+    record: Raw
+    digest: int
+
+
 class Observation(NamedTuple):
     """A record as the tap delivered it, with what the rules need to know of it.
 
@@ -44,9 +61,6 @@ class Observation(NamedTuple):
         side: Where the record lives.
         object: Its Salesforce object, or `Contact` for PhoneIQ (which has only contacts).
         id: Its id; a Salesforce id in its 18-character form.
-        fields: The delivered fields but for bookkeeping (see `mapping.fields.BOOKKEEPING`).
-        numbers: Canonical phone number by field, for each phone field with a value.
-        match_numbers: The valid numbers that can pair this record with another.
         name: Folded full name, to tell persons with one number apart.
         email: Canonical e-mail address, to find the record by.
         reference: The id of the other side's record that this one names.
@@ -54,17 +68,22 @@ class Observation(NamedTuple):
         related: The Salesforce id of the Account that it belongs to; for a Person Account, of its
             shadow Contact.
         created_at: When the record was created, as the side writes it.
-        stamp: When the side says that it last changed.
+        stamp: When the side says that it last changed; empty where it is read again from the
+            ledger.
+        digest: Of what it was read from (see `Sighting`); None where it is read again from the
+            ledger.
         deleted: Whether this is a tombstone.
         skip: Why it takes no part, or None.
+        fields: The names of the delivered fields but for bookkeeping (see
+            `mapping.fields.BOOKKEEPING`), sorted.
+        values: Their values.
+        numbers: Canonical phone number by position in `fields`, for each phone field with a value.
+        match_numbers: The valid numbers that can pair this record with another.
     """
 
     side: Side
     object: str
     id: str
-    fields: dict[str, Any]
-    numbers: dict[str, str]
-    match_numbers: tuple[str, ...]
     name: str
     email: str | None
     reference: str | None
@@ -72,8 +91,13 @@ class Observation(NamedTuple):
     related: str | None
     created_at: str
     stamp: str
+    digest: int | None
     deleted: bool
     skip: SkipReason | None
+    fields: tuple[str, ...]
+    values: list[Any]
+    numbers: dict[int, str]
+    match_numbers: tuple[str, ...]
 
 
 class Change(Struct, frozen=True, gc=False):

@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import unicodedata
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import phonenumbers
 
 from reconciler.eligibility import UNPAIRABLE, salesforce_skip
+from reconciler.errors import ReconcilerError
 from reconciler.mapping.fields import BOOKKEEPING, MATCHING_PHONES, FieldMapping
 from reconciler.mapping.ids import salesforce_id
 from reconciler.mapping.phones import INVALID, canonical_phone, region_of
 from reconciler.mapping.values import fold_name, text
-from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side
+from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Sighting
 from reconciler.settings import Settings
+
+#: What reads records beside the settings: another version may read them differently.
+_READERS: Final = (
+    version("contact-sync-reconciler"),
+    phonenumbers.__version__,
+    unicodedata.unidata_version,
+)
+
+
+class _SalesforceId(msgspec.Struct):
+    Id: str
+
+
+class _PhoneIQId(msgspec.Struct):
+    id: str
+
+
+class _Shape(NamedTuple):
+    """What is the same for all records of an object that come with the same fields.
+
+    Attributes:
+        fields: The fields that are kept, sorted.
+        phones: Field, position in `fields` and whether it can pair records, of each mapped phone
+            field, in the order of the mapping.
+        country: The field that names the region of its numbers, or None.
+        email: The field with its e-mail address, or None.
+    """
+
+    fields: tuple[str, ...]
+    phones: list[tuple[str, int, bool]]
+    country: str | None
+    email: str | None
 
 
 class Observer:
@@ -22,130 +61,221 @@ class Observer:
         settings: The settings of the run.
     """
 
+    _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+    _salesforce_id: Final = msgspec.json.Decoder(_SalesforceId).decode
+    _phoneiq_id: Final = msgspec.json.Decoder(_PhoneIQId).decode
+
     def __init__(self, side: Side, settings: Settings) -> None:
+        self._side = side
         self._settings = settings
-        self._read = self._salesforce if side == SALESFORCE else self._phoneiq
-        self._salesforce_phones = {
-            name: _phone_fields(rows, salesforce=True) for name, rows in settings.mappings.items()
-        }
-        self._phoneiq_phones = {
-            field: match
-            for rows in settings.mappings.values()
-            for field, match in _phone_fields(rows, salesforce=False).items()
-        }
-        self._countries = {
-            name: next((row.salesforce for row in rows if row.phoneiq == "country"), None)
-            for name, rows in settings.mappings.items()
+        rules = "\0".join((settings.fingerprint, *_READERS))
+        self._rules: Final = blake2b(rules.encode(), digest_size=16).digest()
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def sight(self, delivered: Iterable[tuple[str, msgspec.Raw]]) -> dict[str, Sighting]:
+        """Who is there, by id; nothing else is read.
+
+        Args:
+            delivered: Stream and record in the order of their arrival; a later one of a record
+                wins.
+
+        Raises:
+            ReconcilerError: A record has no id.
+        """
+        newest: dict[str, tuple[str, msgspec.Raw]] = {}
+        try:
+            if self._side == SALESFORCE:
+                identify = self._salesforce_id
+                for one in delivered:
+                    id_ = identify(one[1]).Id
+                    newest[id_ if len(id_) == 18 else salesforce_id(id_)] = one
+            else:
+                identify_contact = self._phoneiq_id
+                for one in delivered:
+                    newest[identify_contact(one[1]).id] = one
+        except msgspec.DecodeError as error:
+            raise _unreadable(error) from None
+        rules = self._rules
+        number = int.from_bytes
+        return {
+            id_: Sighting(
+                stream,
+                id_,
+                record,
+                number(blake2b(record, digest_size=8, person=rules).digest(), "big", signed=True),
+            )
+            for id_, (stream, record) in newest.items()
         }
 
-        self._emails = {
-            name: next((row.salesforce for row in rows if row.kind == "email"), None)
-            for name, rows in settings.mappings.items()
-        }
+    def look(self, sighting: Sighting) -> Observation:
+        """Read a record as it came.
+
+        Raises:
+            ReconcilerError: It is not a Singer record.
+        """
+        record = self.decode(sighting.record)
+        if self._side == SALESFORCE:
+            return self._salesforce(sighting.stream, sighting.id, record, sighting.digest)
+        return self._phoneiq(sighting.id, record, sighting.digest)
+
+    def decode(self, record: msgspec.Raw) -> dict[str, Any]:
+        """A record's fields.
+
+        Raises:
+            ReconcilerError: It is not a Singer record.
+        """
+        try:
+            return self._decode(record)
+        except msgspec.DecodeError as error:
+            raise _unreadable(error) from None
 
     def read(self, stream: str, record: Mapping[str, Any]) -> Observation:
-        """Turn one record into an observation.
+        """Read a record again that the ledger holds.
 
         Args:
             stream: The stream, or the object, that it came with.
-            record: Its fields, deletion marks included.
+            record: Its fields.
 
         Raises:
             KeyError: The record has no id.
         """
-        return self._read(stream, record)
+        if self._side == SALESFORCE:
+            return self._salesforce(stream, salesforce_id(record["Id"]), record, None)
+        return self._phoneiq(record["id"], record, None)
 
-    def _salesforce(self, stream: str, record: Mapping[str, Any]) -> Observation:
+    def _salesforce(
+        self, stream: str, id_: str, record: Mapping[str, Any], digest: int | None
+    ) -> Observation:
         settings = self._settings
+        get = record.get
         name = stream
         if stream in {"Account", "PersonAccount"}:
-            name = "PersonAccount" if record.get("IsPersonAccount") else "Account"
-        fields = _without_bookkeeping(record)
-        deleted = bool(record.get("IsDeleted") or record.get("_sdc_deleted_at"))
-        numbers = self._numbers(
-            record, self._salesforce_phones.get(name, {}), self._countries.get(name)
-        )
-        valid = self._valid(numbers, self._salesforce_phones.get(name, {}))
+            name = "PersonAccount" if get("IsPersonAccount") else "Account"
+        shape = self._shape(name, record)
+        deleted = bool(get("IsDeleted") or get("_sdc_deleted_at"))
+        numbers, valid = self._numbers(record, shape)
         skip = (
             None
             if deleted
             else salesforce_skip(name, record, objects=settings.objects, has_phone=bool(valid))
         )
-        related = record.get("AccountId" if name == "Contact" else "PersonContactId") or None
-        successor = record.get("MasterRecordId") or record.get("ConvertedContactId")
-        if name == "Contact" and record.get("IsPersonAccount") and not deleted:
+        related = get("AccountId" if name == "Contact" else "PersonContactId") or None
+        successor = get("MasterRecordId") or get("ConvertedContactId")
+        if name == "Contact" and get("IsPersonAccount") and not deleted:
             # Whatever leads to the shadow means the person.
             successor = related
         return Observation(
-            side=SALESFORCE,
-            object=name,
-            id=salesforce_id(record["Id"]),
-            fields=fields,
-            numbers=numbers,
-            match_numbers=() if deleted or skip in UNPAIRABLE else valid,
-            name=fold_name(record.get("Name"))
+            SALESFORCE,
+            name,
+            id_,
+            fold_name(get("Name"))
             if name == "Account"
-            else fold_name(record.get("FirstName"), record.get("LastName")),
-            email=_email(record, self._emails.get(name)),
-            reference=_external_id(record, settings.salesforce_external_id_field),
-            successor=salesforce_id(successor) if successor else None,
-            related=salesforce_id(related) if related else None,
-            created_at=record.get("CreatedDate") or "",
-            stamp=record.get("SystemModstamp") or "",
-            deleted=deleted,
-            skip=skip,
+            else fold_name(get("FirstName"), get("LastName")),
+            _email(record, shape),
+            _external_id(record, settings.salesforce_external_id_field),
+            salesforce_id(successor) if successor else None,
+            salesforce_id(related) if related else None,
+            get("CreatedDate") or "",
+            get("SystemModstamp") or "",
+            digest,
+            deleted,
+            skip,
+            shape.fields,
+            [record[field] for field in shape.fields],
+            numbers,
+            () if deleted or skip in UNPAIRABLE else tuple(valid),
         )
 
-    def _phoneiq(self, _: str, record: Mapping[str, Any]) -> Observation:
-        deleted = bool(record.get("deleted_at") or record.get("_sdc_deleted_at"))
-        numbers = self._numbers(record, self._phoneiq_phones, "country")
-        reference = record.get("salesforce_id")
+    def _phoneiq(self, id_: str, record: Mapping[str, Any], digest: int | None) -> Observation:
+        get = record.get
+        shape = self._shape("", record)
+        deleted = bool(get("deleted_at") or get("_sdc_deleted_at"))
+        numbers, valid = self._numbers(record, shape)
+        reference = get("salesforce_id")
         return Observation(
-            side=PHONEIQ,
-            object="Contact",
-            id=record["id"],
-            fields=_without_bookkeeping(record),
-            numbers=numbers,
-            match_numbers=() if deleted else self._valid(numbers, self._phoneiq_phones),
-            name=fold_name(record.get("first_name"), record.get("last_name")),
-            email=_email(record, "email"),
-            reference=salesforce_id(reference) if reference else None,
-            successor=None,
-            related=None,
-            created_at=record.get("created_at") or "",
-            stamp=record.get("updated_at") or "",
-            deleted=deleted,
-            skip=None,
+            PHONEIQ,
+            "Contact",
+            id_,
+            fold_name(get("first_name"), get("last_name")),
+            _email(record, shape),
+            salesforce_id(reference) if reference else None,
+            None,
+            None,
+            get("created_at") or "",
+            get("updated_at") or "",
+            digest,
+            deleted,
+            None,
+            shape.fields,
+            [record[field] for field in shape.fields],
+            numbers,
+            () if deleted else tuple(valid),
+        )
+
+    def _shape(self, name: str, record: Mapping[str, Any]) -> _Shape:
+        """The shape of a record of a Salesforce object, or with an empty name of a contact."""
+        key = (name, *record)
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = self._new_shape(name, record)
+        return shape
+
+    def _new_shape(self, name: str, record: Mapping[str, Any]) -> _Shape:
+        fields = tuple(
+            sorted(
+                field
+                for field in record
+                if field not in BOOKKEEPING and not field.startswith("_sdc_")
+            )
+        )
+        mappings = self._settings.mappings
+        if name:
+            rows = mappings.get(name, ())
+            phones = _phone_fields(rows, salesforce=True)
+            country = next((row.salesforce for row in rows if row.phoneiq == "country"), None)
+            email = next((row.salesforce for row in rows if row.kind == "email"), None)
+        else:
+            phones = {
+                field: match
+                for rows in mappings.values()
+                for field, match in _phone_fields(rows, salesforce=False).items()
+            }
+            country, email = "country", "email"
+        return _Shape(
+            fields,
+            [
+                (field, fields.index(field), match)
+                for field, match in phones.items()
+                if field in fields
+            ],
+            country,
+            email,
         )
 
     def _numbers(
-        self, record: Mapping[str, Any], phones: Mapping[str, bool], country: str | None
-    ) -> dict[str, str]:
-        numbers: dict[str, str] = {}
+        self, record: Mapping[str, Any], shape: _Shape
+    ) -> tuple[dict[int, str], list[str]]:
+        """Canonical numbers by position, and those that can pair: valid, each of them once."""
+        numbers: dict[int, str] = {}
+        valid: list[str] = []
         region: str | None = None
-        for field in phones:
-            raw = record.get(field)
+        for field, position, match in shape.phones:
+            raw = record[field]
             if not raw:
                 continue
             if region is None:
-                region = region_of(
-                    record.get(country) if country else None, self._settings.default_region
-                )
+                country = record.get(shape.country) if shape.country else None
+                region = region_of(country, self._settings.default_region)
             number = canonical_phone(str(raw), region)
             if number is not None:
-                numbers[field] = number
-        return numbers
+                numbers[position] = number
+                if match and not number.startswith(INVALID) and number not in valid:
+                    valid.append(number)
+        return numbers, valid
 
-    @staticmethod
-    def _valid(numbers: Mapping[str, str], phones: Mapping[str, bool]) -> tuple[str, ...]:
-        # Once each, in the order of the mapping: a person may repeat a number.
-        return tuple(
-            dict.fromkeys(
-                number
-                for field, number in numbers.items()
-                if phones[field] and not number.startswith(INVALID)
-            )
-        )
+
+def _unreadable(error: msgspec.DecodeError) -> ReconcilerError:
+    return ReconcilerError(f"the input has a record that cannot be read: {error}")
 
 
 def _phone_fields(rows: tuple[FieldMapping, ...], *, salesforce: bool) -> dict[str, bool]:
@@ -162,14 +292,6 @@ def _external_id(record: Mapping[str, Any], field: str | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _email(record: Mapping[str, Any], field: str | None) -> str | None:
-    value = text(record.get(field)) if field else None
+def _email(record: Mapping[str, Any], shape: _Shape) -> str | None:
+    value = text(record.get(shape.email)) if shape.email else None
     return value.casefold() if isinstance(value, str) else None
-
-
-def _without_bookkeeping(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in record.items()
-        if name not in BOOKKEEPING and not name.startswith("_sdc_")
-    }

@@ -104,6 +104,7 @@ class Planner:
 
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
+        self._ledger.observations.index()
         self._ledger.pairs.follow_successors(self._settings.renamed_keys)
         if self._ledger.pairs.are_open():
             self._pair_open()

@@ -24,7 +24,7 @@ from reconciler.ledger import Ledger
 from reconciler.ledger.lease import Work
 from reconciler.ledger.runs import now
 from reconciler.mapping.fields import NEEDED, NEEDED_IF_THERE, stream_of
-from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Observation, Side, Write, other
+from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, Write, other
 from reconciler.notifying import notify
 from reconciler.observation import Observer
 from reconciler.plan import Planner
@@ -78,7 +78,7 @@ class Run:
         self._wanted = [_stream_of(PHONEIQ, "contacts")] if settings.mode == _FIRST else []
         self._part = part
         self._observer = Observer(settings.reads, settings)
-        self._buffer: list[Observation] = []
+        self._buffer: list[tuple[str, msgspec.Raw]] = []
         self._streams: dict[str, frozenset[str]] = {}
         self._checked: set[str] = set()
         self._asked = 0.0
@@ -227,8 +227,12 @@ class Run:
             self.settings.check_related_fields(fields)
         self._ledger.observations.store_schema(self.settings.reads, stream, schema)
 
-    def observe(self, stream: str, record: Mapping[str, Any]) -> bool:
+    def observe(self, stream: str, record: msgspec.Raw) -> bool:
         """Take a record.
+
+        Args:
+            stream: The stream that it came with.
+            record: Its JSON.
 
         Returns:
             Whether everything taken so far is committed.
@@ -239,8 +243,8 @@ class Run:
         if stream not in NEEDED or self.is_idle:
             return False
         if stream not in self._checked:
-            self._check_record(stream, record)
-        self._buffer.append(self._observer.read(stream, record))
+            self._check_record(stream, self._observer.decode(record))
+        self._buffer.append((stream, record))
         if len(self._buffer) < _BATCH and time.monotonic() - self._committed < _PATIENCE:
             return False
         self.commit()
@@ -248,7 +252,9 @@ class Run:
 
     def commit(self) -> None:
         """Commit what was taken."""
-        self.summary.changed += self._ledger.observations.store(self._buffer, self._run)
+        held = self._ledger.observations
+        unread = held.unread(self.settings.reads, self._observer.sight(self._buffer))
+        self.summary.changed += held.store(list(map(self._observer.look, unread)), self._run)
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()

@@ -340,7 +340,18 @@ def test_the_ledger_is_readable_by_its_owner_only(job):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
-@pytest.mark.parametrize("line", [b"{", b"[]", b'{"type": "NOISE"}', b'{"type": 1}', b"Ada"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"[]",
+        b'{"type": "NOISE"}',
+        b'{"type": 1}',
+        b"Ada",
+        b'{"type": "RECORD", "stream": "contacts", "record": ["Ada"]}',
+        b'{"type": "RECORD", "stream": "contacts"}',
+    ],
+)
 def test_input_that_is_no_singer_message_is_one_error_without_its_text(tmp_path, line):
     with mapper(tmp_path, OBSERVE, f"sqlite:///{tmp_path / 'ledger.db'}") as process:
         out, log = process.communicate(line + b"\n", timeout=60)

@@ -114,6 +114,7 @@ class Ledger:
         """Go on where another ledger was left; see `Moving.into`."""
         taken = self.moving.into(lines, run)
         self._database.keep_salt(salt)
+        self.observations.index()
         self.controls.set({"settings": settings})
         return taken
 

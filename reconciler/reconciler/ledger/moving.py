@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, true, up
 from reconciler.errors import LedgerError
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
-from reconciler.ledger.rows import CHUNK, baseline_to_json, from_json, to_json
+from reconciler.ledger.rows import CHUNK, baseline_to_json, from_json, pack, to_json
 from reconciler.ledger.tables import (
     counters,
     forgotten,
@@ -28,7 +28,7 @@ from reconciler.ledger.tables import (
 #: The form of the lines; grows with each change of it.
 FORM: Final = 1
 #: Columns of a record that mean something in its own ledger only.
-_OWN: Final = frozenset({"row", "pair", "duplicate_of", "settled", "creating"})
+_OWN: Final = frozenset({"row", "pair", "duplicate_of", "settled", "creating", "digest"})
 
 
 class Moving:
@@ -76,7 +76,7 @@ class Moving:
 
     def _records(self, which: ColumnElement[bool]) -> dict[int, dict[str, Any]]:
         with self._database.reading() as connection:
-            found = {
+            found: dict[int, dict[str, Any]] = {
                 row.row: {
                     "record": {
                         column.name: getattr(row, column.name)
@@ -84,7 +84,7 @@ class Moving:
                         if column.name not in _OWN
                     },
                     "fields": self._layouts.fields(row.layout, row.body),
-                    "numbers": from_json(row.numbers),
+                    "numbers": self._layouts.numbers(row.layout, row.numbers),
                     "matches": [],
                     "originals": from_json(row.before) if row.before else None,
                 }
@@ -180,13 +180,17 @@ class Moving:
                 **values, row=row, pair=pair, settled=bool(values["released"]), creating=False
             )
         )
-        layout = self._layouts.add(connection, tuple(given["fields"]))
+        shown = dict(sorted(given["fields"].items()))
+        names = tuple(shown)
+        layout = self._layouts.add(connection, names)
         connection.execute(
             insert(observations).values(
                 row=row,
                 layout=layout,
-                body=to_json(list(given["fields"].values())),
-                numbers=to_json(given["numbers"]),
+                body=pack(list(shown.values())),
+                numbers=pack(
+                    {names.index(field): number for field, number in given["numbers"].items()}
+                ),
                 run=run,
             )
         )

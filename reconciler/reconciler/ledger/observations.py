@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import text as sql
+from sqlalchemy.schema import CreateIndex
 
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.rows import (
@@ -27,17 +28,22 @@ from reconciler.ledger.rows import (
     baseline_from_json,
     forgotten_hash,
     from_json,
-    parts,
+    pack,
     reopen_sharers,
     set_records,
+    text_key,
     to_json,
+    unpack,
 )
+from reconciler.ledger.sets import among, insert_rows, put_rows, update_rows
 from reconciler.ledger.tables import (
+    LATE_INDEXES,
     counters,
     field_skips,
     forgotten,
     layouts,
     made_from,
+    meta,
     observations,
     phone_numbers,
     records,
@@ -47,12 +53,13 @@ from reconciler.ledger.tables import (
 from reconciler.mapping.ids import object_of
 from reconciler.mapping.values import text
 from reconciler.merging import UNSET
-from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, other
+from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Sighting, other
 
 _ADD: Final = sql(
     "INSERT INTO layouts (layout, digest, fields) VALUES (:layout, :digest, :fields) "
     "ON CONFLICT (digest) DO NOTHING"
 )
+_INDEXED: Final = select(meta.c.value).where(meta.c.key == "indexed")
 
 
 class Layouts:
@@ -112,9 +119,14 @@ class Layouts:
             self._read()
         return self._fields[layout]
 
-    def fields(self, layout: int, body: str) -> dict[str, Any]:
+    def fields(self, layout: int, body: bytes) -> dict[str, Any]:
         """Value by field of a stored observation."""
-        return dict(zip(self.fields_of(layout), from_json(body), strict=True))
+        return dict(zip(self.fields_of(layout), unpack(body), strict=True))
+
+    def numbers(self, layout: int, numbers: bytes) -> dict[str, str]:
+        """Canonical number by phone field of a stored observation."""
+        fields = self.fields_of(layout)
+        return {fields[position]: number for position, number in unpack(numbers).items()}
 
     def _read(self) -> None:
         with self._database.reading() as connection:
@@ -142,14 +154,23 @@ class _Known(NamedTuple):
 
     row: int
     layout: int
-    body: str
-    numbers: str
+    body: bytes
+    numbers: bytes
     skip: str | None
     deleted: bool
     reference: str | None
     released: bool
     awaits: str | None
     stamp: str
+    digest: int | None
+
+
+#: The columns of `_record` and of `_content`.
+_RECORD: Final = (
+    "row", "object", "name", "email", "reference", "successor", "related", "created_at", "stamp",
+    "digest", "deleted", "skip",
+)  # fmt: skip
+_CONTENT: Final = ("layout", "body", "numbers")
 
 
 class Observations:
@@ -165,6 +186,25 @@ class Observations:
         self._layouts = layouts
         with database.reading() as connection:
             self._forgotten = frozenset(connection.scalars(select(forgotten.c.hash)))
+            self._is_indexed = connection.scalar(_INDEXED) is not None
+
+    def unread(self, side: Side, sightings: Mapping[str, Sighting]) -> list[Sighting]:
+        """Those of a side's records that the ledger does not hold just as they came.
+
+        Args:
+            side: The side that they are of.
+            sightings: Each by its id.
+        """
+        with self._database.reading() as connection:
+            held = {
+                row[0]: row[1]
+                for row in connection.execute(
+                    select(records.c.id, records.c.digest).where(
+                        records.c.side == side, among(records.c.id, sightings)
+                    )
+                ).all()
+            }
+        return [one for id_, one in sightings.items() if held.get(id_) != one.digest]
 
     @repeatable
     def store(self, seen: Sequence[Observation], run: int) -> int:
@@ -181,10 +221,10 @@ class Observations:
         if not newest:
             return 0
         side = seen[0].side
-        self._layouts.learn(tuple(item.fields) for item in newest.values())
+        self._layouts.learn(item.fields for item in newest.values())
         # Nobody else stores these records: the stream is this run's.
         with self._database.reading() as connection:
-            known = self._known(connection, side, list(newest))
+            known = self._known(connection, side, newest)
         new = len(newest) - len(known)
         next_row = self._database.take_numbers("row", new) if new else 0
         with self._database.transaction() as connection:
@@ -192,7 +232,7 @@ class Observations:
             changed: list[tuple[int, Observation]] = []
             numbers_changed: list[tuple[int, Observation]] = []
             released: set[int] = set()
-            touched: list[dict[str, Any]] = []
+            touched: list[tuple[str, int | None, int]] = []
             for item in newest.values():
                 before = known.get(item.id)
                 if before is None:
@@ -212,8 +252,8 @@ class Observations:
                     before.deleted,
                     before.reference,
                 ):
-                    if item.stamp != before.stamp:
-                        touched.append({"at": before.row, "new": item.stamp})
+                    if item.digest is not None and item.digest != before.digest:
+                        touched.append((item.stamp, item.digest, before.row))
                     continue
                 changed.append((before.row, item))
                 if before.released and not self._is_edited(before, item):
@@ -229,13 +269,7 @@ class Observations:
             self._update(connection, changed, released, run)
             self._change_numbers(connection, numbers_changed)
             self._reopen_members(connection, [item.id for _, item in fresh + changed])
-            if touched:
-                connection.execute(
-                    update(records)
-                    .where(records.c.row == bindparam("at"))
-                    .values(stamp=bindparam("new")),
-                    touched,
-                )
+            update_rows(connection, records, "row", ("stamp", "digest"), touched)
             return len(fresh) + len(changed)
 
     def _is_forgotten(self, item: Observation) -> bool:
@@ -247,7 +281,7 @@ class Observations:
             named.append((other(item.side), item.reference))
         return any(forgotten_hash(self._database.salt, *one) in self._forgotten for one in named)
 
-    def _known(self, connection: Connection, side: Side, ids: list[str]) -> dict[str, _Known]:
+    def _known(self, connection: Connection, side: Side, ids: Iterable[str]) -> dict[str, _Known]:
         statement = (
             select(
                 records.c.id,
@@ -262,22 +296,19 @@ class Observations:
                 records.c.released,
                 records.c.awaits,
                 records.c.stamp,
+                records.c.digest,
             )
             .join_from(records, observations, observations.c.row == records.c.row)
-            .where(records.c.side == side)
+            .where(records.c.side == side, among(records.c.id, ids))
         )
-        return {
-            row[0]: _Known(*row[1:])
-            for part in parts(ids)
-            for row in connection.execute(statement.where(records.c.id.in_(part)))
-        }
+        return {row[0]: _Known(*row[1:]) for row in connection.execute(statement)}
 
-    def _content(self, item: Observation) -> tuple[int, str, str]:
+    def _content(self, item: Observation) -> tuple[int, bytes, bytes]:
         """Layout, body and numbers as they are stored."""
         return (
-            self._layouts.number(tuple(item.fields)),
-            to_json(list(item.fields.values())),
-            to_json(item.numbers),
+            self._layouts.number(item.fields),
+            pack(item.values),
+            pack(item.numbers),
         )
 
     def _is_edited(self, before: _Known, item: Observation) -> bool:
@@ -289,55 +320,52 @@ class Observations:
         held = self._layouts.fields(before.layout, before.body)
         awaited = from_json(before.awaits) if before.awaits else {}
         return any(
-            item.fields[field] != value
-            and not (field in awaited and _shows(item, field, awaited[field]))
-            for field, value in held.items()
-            if field in item.fields
+            value != held[field]
+            and not (field in awaited and _shows(item, position, awaited[field]))
+            for position, (field, value) in enumerate(zip(item.fields, item.values, strict=True))
+            if field in held
         )
 
     def _insert(
         self, connection: Connection, fresh: list[tuple[int, Observation]], run: int
     ) -> None:
-        if not fresh:
-            return
-        connection.execute(insert(records), [_record(row, item) for row, item in fresh])
-        connection.execute(
-            insert(observations),
-            [
-                dict(
-                    zip(
-                        ("layout", "body", "numbers", "row", "run"),
-                        (*self._content(item), row, run),
-                        strict=True,
-                    )
-                )
-                for row, item in fresh
-            ],
+        insert_rows(
+            connection,
+            records,
+            (*_RECORD, "side", "id"),
+            [(*_record(row, item), item.side, item.id) for row, item in fresh],
+        )
+        insert_rows(
+            connection,
+            observations,
+            ("row", "run", *_CONTENT),
+            [(row, run, *self._content(item)) for row, item in fresh],
         )
         self._insert_numbers(connection, fresh)
 
     @staticmethod
     def _keep_sources(connection: Connection, rows: list[int]) -> None:
         """Keep what open creates were made from, before their sources change."""
-        for part in parts(rows):
-            connection.execute(
-                insert(made_from).from_select(
-                    ["write", "layout", "body", "numbers"],
-                    select(
-                        writes.c.write,
-                        observations.c.layout,
-                        observations.c.body,
-                        observations.c.numbers,
-                    )
-                    .join(observations, observations.c.row == writes.c.source_row)
-                    .where(
-                        writes.c.source_row.in_(part),
-                        writes.c.confirmed_run.is_(None),
-                        writes.c.action == "create",
-                        writes.c.write.not_in(select(made_from.c.write)),
-                    ),
+        if not rows:
+            return
+        connection.execute(
+            insert(made_from).from_select(
+                ["write", "layout", "body", "numbers"],
+                select(
+                    writes.c.write,
+                    observations.c.layout,
+                    observations.c.body,
+                    observations.c.numbers,
                 )
+                .join(observations, observations.c.row == writes.c.source_row)
+                .where(
+                    among(writes.c.source_row, rows),
+                    writes.c.confirmed_run.is_(None),
+                    writes.c.action == "create",
+                    writes.c.write.not_in(select(made_from.c.write)),
+                ),
             )
+        )
 
     def _update(
         self,
@@ -346,47 +374,29 @@ class Observations:
         released: set[int],
         run: int,
     ) -> None:
-        if not changed:
-            return
-        kept = {"row", "side", "id", "creating", "made"}
-        names = [name for name in _record(*changed[0]) if name not in kept]
-        connection.execute(
-            update(records)
-            .where(records.c.row == bindparam("at"))
-            .values({name: bindparam(f"new_{name}") for name in names}),
-            [
-                {"at": row} | {f"new_{name}": value for name, value in _record(row, item).items()}
-                for row, item in changed
-            ],
+        update_rows(
+            connection,
+            records,
+            "row",
+            (*_RECORD[1:], "duplicate_of", "released", "settled"),
+            [(*_record(row, item)[1:], None, False, False, row) for row, item in changed],
         )
-        connection.execute(
-            update(observations)
-            .where(observations.c.row == bindparam("at"))
-            .values(
-                layout=bindparam("new_layout"),
-                body=bindparam("new_body"),
-                numbers=bindparam("new_numbers"),
-                run=run,
-            ),
-            [
-                dict(
-                    zip(
-                        ("new_layout", "new_body", "new_numbers", "at"),
-                        (*self._content(item), row),
-                        strict=True,
-                    )
-                )
-                for row, item in changed
-            ],
+        update_rows(
+            connection,
+            observations,
+            "row",
+            (*_CONTENT, "run"),
+            [(*self._content(item), run, row) for row, item in changed],
         )
-        set_records(connection, sorted(released), released=True, settled=True)
+        if released:
+            set_records(connection, sorted(released), released=True, settled=True)
 
-    @staticmethod
-    def _reopen_members(connection: Connection, accounts: list[str]) -> None:
+    def _reopen_members(self, connection: Connection, ids: Iterable[str]) -> None:
         """Open the records that belong to changed Accounts, whose names they may carry."""
-        for part in parts([one for one in accounts if object_of(one) == "Account"]):
+        accounts = [one for one in ids if object_of(one) == "Account"]
+        if accounts and self._is_indexed:
             connection.execute(
-                update(records).where(records.c.related.in_(part)).values(settled=False)
+                update(records).where(among(records.c.related, accounts)).values(settled=False)
             )
 
     def _change_numbers(
@@ -396,18 +406,21 @@ class Observations:
         if not changed:
             return
         rows = [row for row, _ in changed]
-        reopen_sharers(connection, rows)
-        for part in parts(rows):
-            mine = phone_numbers.c.row.in_(part)
-            creating = phone_numbers.c.row.in_(
-                select(records.c.row).where(records.c.row.in_(part), records.c.creating == true())
+        if self._is_indexed:
+            reopen_sharers(connection, rows)
+        mine = among(phone_numbers.c.row, rows)
+        creating = connection.scalars(
+            select(records.c.row).where(among(records.c.row, rows), records.c.creating == true())
+        ).all()
+        if creating:
+            connection.execute(
+                update(phone_numbers).where(among(phone_numbers.c.row, creating)).values(stale=True)
             )
-            connection.execute(update(phone_numbers).where(creating).values(stale=True))
-            connection.execute(delete(phone_numbers).where(mine, phone_numbers.c.stale == false()))
+        connection.execute(delete(phone_numbers).where(mine, phone_numbers.c.stale == false()))
         still = [
             {"at": row, "has": number} for row, item in changed for number in item.match_numbers
         ]
-        if still:
+        if creating and still:
             connection.execute(
                 delete(phone_numbers).where(
                     phone_numbers.c.row == bindparam("at"),
@@ -419,13 +432,25 @@ class Observations:
 
     @staticmethod
     def _insert_numbers(connection: Connection, items: list[tuple[int, Observation]]) -> None:
-        numbers = [
-            {"number": number, "row": row, "stale": False}
-            for row, item in items
-            for number in item.match_numbers
-        ]
-        if numbers:
-            connection.execute(insert(phone_numbers), numbers)
+        insert_rows(
+            connection,
+            phone_numbers,
+            ("row", "number", "stale"),
+            [(row, number, False) for row, item in items for number in item.match_numbers],
+        )
+
+    def index(self) -> None:
+        """Make what is stored quick to look up, before it is first paired.
+
+        The first load goes without: a row costs more in its indexes than in its table, and much
+        less where an index is made of all rows at once.
+        """
+        with self._database.transaction() as connection:
+            for one in LATE_INDEXES:
+                connection.execute(CreateIndex(one, if_not_exists=True))
+            if not self._is_indexed:
+                put_rows(connection, meta, [{"key": "indexed", "value": "1"}])
+        self._is_indexed = True
 
     def store_schema(self, side: Side, stream: str, schema: Mapping[str, Any]) -> None:
         """Keep the JSON Schema of a side's stream."""
@@ -505,32 +530,19 @@ class Observations:
             connection.execute(delete(field_skips))
 
 
-def _record(row: int, item: Observation) -> dict[str, Any]:
-    return {
-        "row": row,
-        "side": item.side,
-        "id": item.id,
-        "object": item.object,
-        "name": item.name,
-        "email": item.email,
-        "reference": item.reference,
-        "successor": item.successor,
-        "related": item.related,
-        "created_at": item.created_at,
-        "stamp": item.stamp,
-        "deleted": item.deleted,
-        "skip": item.skip,
-        "duplicate_of": None,
-        "released": False,
-        "creating": False,
-        "made": False,
-        "settled": False,
-    }
+def _record(row: int, item: Observation) -> tuple[Any, ...]:
+    return (
+        row,
+        item.object,
+        item.name,
+        None if item.email is None else text_key(item.email),
+        *item[5:13],
+    )
 
 
-def _shows(item: Observation, field: str, value: Any) -> bool:
+def _shows(item: Observation, position: int, value: Any) -> bool:
     """Whether an observation's field has a value, given in canonical form."""
-    shown = item.numbers.get(field, text(item.fields[field]))
+    shown = item.numbers.get(position, text(item.values[position]))
     if isinstance(shown, str) and isinstance(value, str):
         return shown.casefold() == value.casefold()
     return bool(shown == value)

@@ -9,7 +9,7 @@ from sqlalchemy import Select, false, func, literal, select, true, union_all
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
-from reconciler.ledger.rows import from_json
+from reconciler.ledger.rows import from_json, text_key
 from reconciler.ledger.tables import (
     conflicts,
     field_skips,
@@ -311,7 +311,7 @@ class Overview:
         if number is not None:
             queries.append(select(phone_numbers.c.row).where(phone_numbers.c.number == number))
         if email is not None:
-            queries.append(select(records.c.row).where(records.c.email == email))
+            queries.append(select(records.c.row).where(records.c.email == text_key(email)))
         found: dict[int, None] = {}
         with self._database.reading() as connection:
             for query in queries:
@@ -381,7 +381,7 @@ class Overview:
             record.object,
             record.id,
             self._layouts.fields(record.layout, record.body),
-            from_json(record.numbers),
+            self._layouts.numbers(record.layout, record.numbers),
             record.run,
             record.deleted,
             record.released,

@@ -30,6 +30,7 @@ from reconciler.ledger.rows import (
     from_json,
     set_records,
     to_json,
+    unpack,
 )
 from reconciler.ledger.sets import among, insert_rows, update_rows
 from reconciler.ledger.tables import (
@@ -699,13 +700,15 @@ class Plans:
             self._delivered(layout, body, numbers, related),
         )
 
-    def _delivered(self, number: int, body: str, numbers: str, related: Related = ()) -> Delivered:
+    def _delivered(
+        self, number: int, body: bytes, numbers: bytes, related: Related = ()
+    ) -> Delivered:
         layout = self._shared.get((number, related))
         if layout is None:
             paths = [path for path, _, _ in related]
             layout = Layout([*self._layouts.fields_of(number), *paths])
             self._shared[number, related] = layout
-        return Delivered(layout, from_json(body), from_json(numbers))
+        return Delivered(layout, unpack(body), self._layouts.numbers(number, numbers))
 
 
 def _of_shard(column: Any, shard: Shard | None) -> tuple[Any, ...]:

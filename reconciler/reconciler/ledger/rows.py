@@ -15,6 +15,8 @@ from reconciler.merging import UNSET
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 from_json: Final = msgspec.json.decode
+_pack: Final = msgspec.msgpack.Encoder().encode
+unpack: Final = msgspec.msgpack.Decoder().decode
 
 _encode_baseline: Final = msgspec.json.Encoder(enc_hook=lambda _: {}).encode
 
@@ -38,6 +40,32 @@ def baseline_from_json(text: str) -> list[Any]:
     """A baseline's values, `UNSET` where the sides never agreed."""
     values: list[Any] = from_json(text)
     return [UNSET if value == {} else value for value in values] if "{}" in text else values
+
+
+def pack(value: Any) -> bytes:
+    """A value as MessagePack: shorter than JSON, and read and written more quickly."""
+    try:
+        return _pack(value)
+    except OverflowError:
+        # No platform keeps a whole number of more than 64 bits.
+        return _pack(_shortened(value))
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shortened(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shortened(one) for one in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value
+
+
+def text_key(text: str) -> int:
+    """A number that stands for a text wherever only the same text is looked for."""
+    return int.from_bytes(
+        hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True
+    )
 
 
 def forgotten_hash(salt: str, side: str, identifier: str) -> str:

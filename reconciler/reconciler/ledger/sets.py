@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
+#: Rows that one statement inserts; columns times these are less than SQLite's 32,766 parameters.
+_TOGETHER: Final = 100
 _encode: Final = msgspec.json.Encoder().encode
 _INSERTED: Final = "inserted rows"
 
@@ -44,8 +47,21 @@ def insert_rows(
     quote = connection.dialect.identifier_preparer.quote
     into = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
     if connection.dialect.name == "sqlite":
-        places = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {into} VALUES ({places})", list(rows))  # noqa: S608
+        places = f"({', '.join('?' * len(columns))})"
+        # Several at once: a statement costs as much as what it does for a row.
+        whole = len(rows) - len(rows) % _TOGETHER
+        if whole:
+            many = f"INSERT INTO {into} VALUES {', '.join([places] * _TOGETHER)}"  # noqa: S608
+            connection.exec_driver_sql(
+                many,
+                [
+                    tuple(chain.from_iterable(rows[start : start + _TOGETHER]))
+                    for start in range(0, whole, _TOGETHER)
+                ],
+            )
+        if whole < len(rows):
+            one = f"INSERT INTO {into} VALUES {places}"  # noqa: S608
+            connection.exec_driver_sql(one, list(rows[whole:]))
         return
     cursor: Any = connection.connection.cursor()
     with cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:

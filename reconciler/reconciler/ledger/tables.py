@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -129,7 +131,8 @@ records = Table(
     Column("id", TEXT, nullable=False),
     Column("object", TEXT, nullable=False),
     Column("name", TEXT, nullable=False),
-    Column("email", TEXT),
+    # Of its canonical e-mail address, to find it by; see `rows.text_key`.
+    Column("email", BigInteger),
     Column("reference", TEXT),
     Column("successor", TEXT),
     # The Account that it belongs to; the shadow Contact of a Person Account.
@@ -137,22 +140,24 @@ records = Table(
     Column("created_at", TEXT, nullable=False),
     # When its side says that it last changed; moves with changes that no mapping sees.
     Column("stamp", TEXT, nullable=False),
+    # See `model.Sighting`; null where it was read again from the ledger.
+    Column("digest", BigInteger),
     Column("deleted", Boolean, nullable=False),
     Column("skip", TEXT),
     # The row that holds this record's number; then the record is skipped as duplicate_phone.
     Column("duplicate_of", Integer),
     # Its pair was dissolved by a deletion: not created again until someone edits it.
-    Column("released", Boolean, nullable=False),
+    Column("released", Boolean, nullable=False, server_default=false()),
     # For a released record, JSON of values by field that were on their way to it: when they
     # arrive, nobody edited it.
     Column("awaits", TEXT),
     Column("pair", Integer),
     # A create from it is under way: what appears across is its other half.
-    Column("creating", Boolean, nullable=False),
+    Column("creating", Boolean, nullable=False, server_default=false()),
     # The sync created it; a revert deletes it again.
-    Column("made", Boolean, nullable=False),
+    Column("made", Boolean, nullable=False, server_default=false()),
     # Nothing is left to do for it, as far as the ledger knows.
-    Column("settled", Boolean, nullable=False),
+    Column("settled", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("side", "id"),
 )
 _partial_index(
@@ -232,10 +237,10 @@ observations = Table(
     metadata,
     Column("row", Integer, primary_key=True, autoincrement=False),
     Column("layout", Integer, nullable=False),
-    # JSON array in the order of the layout's fields.
-    Column("body", TEXT, nullable=False),
-    # JSON object: canonical number by phone field.
-    Column("numbers", TEXT, nullable=False),
+    # MessagePack: the values in the order of the layout's fields.
+    Column("body", LargeBinary, nullable=False),
+    # MessagePack: canonical number by the phone field's position in the layout.
+    Column("numbers", LargeBinary, nullable=False),
     Column("run", Integer, nullable=False),
 )
 
@@ -243,14 +248,21 @@ observations = Table(
 phone_numbers = Table(
     "phone_numbers",
     metadata,
-    Column("number", TEXT, nullable=False),
     Column("row", Integer, nullable=False),
+    Column("number", TEXT, nullable=False),
     # The record has it no more, but a record that is being created from it may show it.
     Column("stale", Boolean, nullable=False),
-    PrimaryKeyConstraint("number", "row"),
+    PrimaryKeyConstraint("row", "number"),
     sqlite_with_rowid=False,
 )
-Index("phone_numbers_row", phone_numbers.c.row)
+Index("phone_numbers_number", phone_numbers.c.number, phone_numbers.c.row)
+
+#: What nobody looks up before records are first paired; made by `Observations.index`.
+LATE_INDEXES: Final = sorted(
+    (*records.indexes, *phone_numbers.indexes), key=lambda index: str(index.name)
+)
+for _index in LATE_INDEXES:
+    _index.ddl_if(callable_=lambda *_, **__: False)
 
 pairs = Table(
     "pairs",
@@ -341,8 +353,8 @@ made_from = Table(
     metadata,
     Column("write", Integer, primary_key=True, autoincrement=False),
     Column("layout", Integer, nullable=False),
-    Column("body", TEXT, nullable=False),
-    Column("numbers", TEXT, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("numbers", LargeBinary, nullable=False),
 )
 
 #: Fields that are left out of a pair's or a new record's writes, and why.

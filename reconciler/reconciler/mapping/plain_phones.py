@@ -31,6 +31,7 @@ class _Plan(NamedTuple):
         abroad: Matches what is dialled before a country code.
         prefix: Matches what is dialled before a national number; None where nothing is.
         rewrites: Whether that may stand for digits.
+        odd: Matches what begins with any of those, or with the country code.
     """
 
     code: str
@@ -39,6 +40,7 @@ class _Plan(NamedTuple):
     abroad: _Matcher
     prefix: _Matcher | None
     rewrites: bool
+    odd: _Matcher
 
 
 class _Region(NamedTuple):
@@ -46,14 +48,10 @@ class _Region(NamedTuple):
 
     Attributes:
         leads: Matches the first digits of all its numbers; None where they say nothing.
-        lengths: How many digits its numbers may have.
-        is_number: Matches digits that may be one of its numbers.
-        types: Lengths (none means any) and pattern of each type of its numbers.
+        types: How many digits and which numbers each type of its numbers has.
     """
 
     leads: _Matcher | None
-    lengths: frozenset[int]
-    is_number: _Matcher
     types: list[tuple[frozenset[int], _Matcher]]
 
 
@@ -86,37 +84,39 @@ def _international(digits: str) -> str | None:
     for length in (1, 2, 3):
         plan = _main_plan(digits[:length])
         if plan is not None:
-            return _valid(plan, digits[length:])
+            number = _without_prefix(plan, digits[length:])
+            return number and _valid(plan.code, number)
     return None
 
 
 def _national(digits: str, region: str) -> str | None:
     plan = _plan(region)
-    if plan is None or plan.abroad(digits):
+    if plan is None:
+        return None
+    if not plan.odd(digits):
+        return _valid(plan.code, digits)
+    if plan.abroad(digits):
         return None
     if digits.startswith(plan.code) and not plan.is_number(digits):
         # It begins with its own country code, though nothing says so.
         number = _without_prefix(plan, digits[len(plan.code) :])
-        main = _main_plan(plan.code)
-        if number is None or main is None or not plan.is_number(number):
+        plan = _main_plan(plan.code)
+        if number is None or plan is None or not plan.is_number(number):
             return None
-        return _valid(main, number)
-    return _valid(plan, digits)
-
-
-def _valid(plan: _Plan, digits: str) -> str | None:
-    """The number in canonical form, if it is plainly valid."""
+        digits = number
     number = _without_prefix(plan, digits)
-    if number is None:
-        return None
+    return number and _valid(plan.code, number)
+
+
+def _valid(code: str, number: str) -> str | None:
+    """The number in canonical form, if it is one of a region with the country code."""
     length = len(number)
-    for leads, lengths, is_number, types in _regions(plan.code):
+    for leads, types in _regions(code):
         if leads is not None and not leads(number):
             continue
-        if length in lengths and is_number(number):
-            for of_type, matches in types:
-                if (not of_type or length in of_type) and matches(number):
-                    return f"+{plan.code}{number}"
+        for lengths, matches in types:
+            if length in lengths and matches(number):
+                return f"+{code}{number}"
         if leads is not None:
             break
     return None
@@ -152,14 +152,17 @@ def _main_plan(code: str) -> _Plan | None:
 
 
 def _plan_of(known: Any) -> _Plan:
+    code = str(known.country_code)
+    abroad = known.international_prefix or r"(?!)"
     prefix = known.national_prefix_for_parsing
     return _Plan(
-        str(known.country_code),
+        code,
         frozenset(known.general_desc.possible_length),
         re.compile(known.general_desc.national_number_pattern).fullmatch,
-        re.compile(known.international_prefix or r"(?!)").match,
+        re.compile(abroad).match,
         re.compile(prefix).match if prefix else None,
         bool(known.national_prefix_transform_rule),
+        re.compile("|".join(f"(?:{one})" for one in (code, abroad, prefix) if one)).match,
     )
 
 
@@ -174,17 +177,21 @@ def _regions(code: str) -> list[_Region]:
             known.fixed_line, known.mobile, known.toll_free, known.premium_rate, known.shared_cost,
             known.voip, known.personal_number, known.pager, known.uan, known.voicemail,
         )  # fmt: skip
+        lengths = frozenset(known.general_desc.possible_length)
+        general = f"(?=(?:{known.general_desc.national_number_pattern})\\Z)"
         shapes = {
-            (frozenset(one.possible_length), one.national_number_pattern): None
+            # Without lengths of its own, a type has all of them.
+            (
+                lengths.intersection(one.possible_length or lengths),
+                f"{general}(?:{one.national_number_pattern})",
+            ): None
             for one in types
             if one is not None and one.national_number_pattern
         }
         regions.append(
             _Region(
                 re.compile(known.leading_digits).match if known.leading_digits else None,
-                frozenset(known.general_desc.possible_length),
-                re.compile(known.general_desc.national_number_pattern).fullmatch,
-                [(lengths, re.compile(pattern).fullmatch) for lengths, pattern in shapes],
+                [(digits, re.compile(pattern).fullmatch) for digits, pattern in shapes],
             )
         )
     return regions
