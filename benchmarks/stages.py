@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: Above this many contacts there is one round, and peers only beside the first stage: they take
 #: minutes there and say nothing new.
 _MANY: Final = 200_000
+_SOME: Final = 50_000
 
 _MILLION: Final = 1_000_000
 _MOST_SECONDS: Final = 300
@@ -99,7 +100,7 @@ class Stages:
         """Every stage, and the whole job, at every size."""
         sizes = self._bench.sizes.stages
         for contacts in sizes:
-            for _ in range(1 if contacts > _MANY else self._bench.sizes.rounds):
+            for _ in range(self._rounds(contacts)):
                 self._sync_once(contacts)
         found = []
         for contacts in sizes:
@@ -170,6 +171,12 @@ class Stages:
                 figures={"few": seconds[sizes.few], "many": seconds[sizes.many]},
             )
         ]
+
+    def _rounds(self, contacts: int) -> int:
+        """Fewer where one takes minutes."""
+        if contacts > _MANY:
+            return 1
+        return min(self._bench.sizes.rounds, 2 if contacts > _SOME else 3)
 
     def _begin(self, contacts: int) -> Job:
         folder = self._bench.work(f"job-{contacts}")
