@@ -57,7 +57,8 @@ class Command:
         name: What messages call it.
         arguments: The program and its arguments.
         reads: The file on its standard input, or None for an empty one.
-        writes: The file for its standard output, or None where that is thrown away.
+        writes: The file that keeps what it writes into the pipe on its standard output, or None
+            where that is thrown away.
         log: The file for its standard error.
         prepare: Called before each start, outside the measured time.
     """
@@ -144,12 +145,18 @@ def run(command: Command) -> Taken:
     command.prepare()
     environment = {name: value for name, value in os.environ.items() if name not in _SPOILING}
     reads, writes = command.reads or _NOWHERE, command.writes or _NOWHERE
-    with reads.open("rb") as source, writes.open("wb") as sink, command.log.open("wb") as log:
+    with (
+        reads.open("rb") as source,
+        writes.open("wb") as sink,
+        command.log.open("wb") as log,
+        # As in a job, where the next program reads what this one writes.
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=sink) as reader,
+    ):
         started = time.perf_counter()
         process = subprocess.Popen(
             command.arguments,
             stdin=source,
-            stdout=sink,
+            stdout=reader.stdin,
             stderr=log,
             env=environment,
             cwd=ROOT,

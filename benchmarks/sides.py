@@ -28,8 +28,8 @@ Side: TypeAlias = Literal["salesforce", "phoneiq"]
 #: What tap-salesforce extracts first, since a Contact's company is the name of its Account.
 SALESFORCE_STREAMS = ("Account", "Contact", "Lead")
 
-#: Records that a tap sends between two STATEs.
-_STATE_EVERY = 1_000
+#: Records that each side's tap sends between two STATEs.
+_STATE_EVERY: dict[Side, int] = {"salesforce": 1, "phoneiq": 1_000}
 _CHUNK = 10_000
 #: Later than any change of the generated people.
 _NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -177,7 +177,7 @@ class Records:
                 for change, body in self._changed(stream, after):
                     file.write(head + body + tail)
                     count += 1
-                    if count % _STATE_EVERY == 0:
+                    if count % _STATE_EVERY[self.side] == 0:
                         bookmarks[stream] = self._bookmark(change)
                         file.write(self._state(stream, bookmarks))
                 if count:
