@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
 
@@ -133,3 +134,17 @@ def test_half_a_file_imports_nothing(moved, tmp_path):
     assert f"line {len(lines)}" in moved.refused("import", str(cut)).words
     assert Seat(moved.job).json("status")["pairs"] == {}
     assert json.loads(lines[0])["settings"]["objects"] == ["Contact", "Lead"]
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [(-1, "contact-sync export with the older reconciler"), (+1, "install the newer reconciler")],
+)
+def test_a_ledger_of_another_version_is_left_alone(tmp_path, version, says):
+    seat = Seat(Job(tmp_path))
+    seat.job.run()
+    file = seat.job.ledger_url.partition(":///")[2]
+    with sqlite3.connect(file) as ledger:
+        ledger.execute("UPDATE meta SET value = value + ? WHERE key = 'schema_version'", (version,))
+    ledger.close()
+    assert says in seat.refused("status").words

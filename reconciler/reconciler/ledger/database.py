@@ -252,9 +252,15 @@ def _identify(connection: Connection) -> str:
         connection.execute(
             insert(meta), [{"key": key, "value": value} for key, value in values.items()]
         )
-    if int(values["schema_version"]) != SCHEMA_VERSION:
+    found = int(values["schema_version"])
+    if found != SCHEMA_VERSION:
+        advice = (
+            "install the newer reconciler that made it"
+            if found > SCHEMA_VERSION
+            else "take the pairs along: contact-sync export with the older reconciler that made it, "
+            "then contact-sync import with this one, into a ledger_url of its own"
+        )
         raise LedgerError(
-            f"the ledger has schema version {values['schema_version']}, this reconciler knows "
-            f"{SCHEMA_VERSION}: install the newer reconciler that made it"
+            f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: {advice}"
         )
     return str(values["ledger_id"])

@@ -27,8 +27,8 @@ from sqlalchemy import (
     true,
 )
 
-#: Grows with each change of the tables; see `migrations`.
-SCHEMA_VERSION: Final = 1
+#: Grows with each change of the tables.
+SCHEMA_VERSION: Final = 2
 
 metadata = MetaData()
 
