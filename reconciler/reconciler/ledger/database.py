@@ -257,10 +257,11 @@ def _identify(connection: Connection) -> str:
         advice = (
             "install the newer reconciler that made it"
             if found > SCHEMA_VERSION
-            else "take the pairs along: contact-sync export with the older reconciler that made it, "
-            "then contact-sync import with this one, into a ledger_url of its own"
+            else "take the pairs along: contact-sync export with the older reconciler that made "
+            "it, then contact-sync import with this one, into a ledger_url of its own"
         )
         raise LedgerError(
-            f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: {advice}"
+            f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: "
+            f"{advice}"
         )
     return str(values["ledger_id"])
