@@ -24,6 +24,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
+from reconciler.ledger.tables import Code
+
 #: Rows that one statement inserts; columns times these are less than SQLite's 32,766 parameters.
 _TOGETHER: Final = 100
 _encode: Final = msgspec.json.Encoder().encode
@@ -43,6 +45,7 @@ def insert_rows(
     """
     if not rows:
         return
+    rows = _bound(table, columns, rows)
     connection.info[_INSERTED] = connection.info.get(_INSERTED, 0) + len(rows)
     quote = connection.dialect.identifier_preparer.quote
     into = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
@@ -92,6 +95,7 @@ def update_rows(
     """
     if not rows:
         return
+    rows = _bound(table, columns, rows)
     quote = connection.dialect.identifier_preparer.quote
     name = quote(table.name)
     if connection.dialect.name == "sqlite":
@@ -109,6 +113,19 @@ def update_rows(
         f"AS given ({', '.join(map(quote, names))}) WHERE {name}.{quote(key)} = given.{quote(key)}",
         tuple(list(one) for one in zip(*rows, strict=True)),
     )
+
+
+def _bound(
+    table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> Sequence[tuple[Any, ...]]:
+    """Rows as they are stored: the driver gets them without the types of the columns."""
+    for place, name in enumerate(columns):
+        kind = table.c[name].type
+        if isinstance(kind, Code):
+            numbers = kind.numbers
+            after = place + 1
+            rows = [(*row[:place], numbers[row[place]], *row[after:]) for row in rows]
+    return rows
 
 
 def put_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -210,6 +227,6 @@ def _array_type(column: Any) -> str:
         return "boolean[]"
     if isinstance(column.type, LargeBinary):
         return "bytea[]"
-    if isinstance(column.type, Integer):
+    if isinstance(column.type, Integer | Code):
         return "bigint[]"
     return "text[]"

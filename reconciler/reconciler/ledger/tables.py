@@ -6,7 +6,7 @@ and updated often (`records`). Both share the row number.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -26,6 +27,9 @@ from sqlalchemy import (
     false,
     true,
 )
+from sqlalchemy.types import TypeDecorator
+
+from reconciler.model import Action, SalesforceObject, Side
 
 #: Grows with each change of the tables.
 SCHEMA_VERSION: Final = 2
@@ -34,6 +38,31 @@ metadata = MetaData()
 
 #: Ordered and compared byte by byte, as SQLite does.
 TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+class Code(TypeDecorator[str]):
+    """One of a few words, kept as a number; the numbers sort as the words do.
+
+    Args:
+        of: The `Literal` of the words.
+    """
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, of: Any) -> None:
+        super().__init__()
+        self.of = of
+        self.words = sorted(get_args(of))
+        self.numbers = {word: number for number, word in enumerate(self.words)}
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> int | None:  # noqa: ARG002
+        """The number of a word."""
+        return None if value is None else self.numbers[value]
+
+    def process_result_value(self, value: int | None, dialect: Any) -> str | None:  # noqa: ARG002
+        """The word of a number."""
+        return None if value is None else self.words[value]
 
 
 def _partial_index(
@@ -127,9 +156,9 @@ records = Table(
     "records",
     metadata,
     Column("row", Integer, primary_key=True, autoincrement=False),
-    Column("side", TEXT, nullable=False),
+    Column("side", Code(Side), nullable=False),
     Column("id", TEXT, nullable=False),
-    Column("object", TEXT, nullable=False),
+    Column("object", Code(SalesforceObject), nullable=False),
     Column("name", TEXT, nullable=False),
     # Of its canonical e-mail address, to find it by; see `rows.text_key`.
     Column("email", BigInteger),
@@ -293,10 +322,10 @@ writes = Table(
     "writes",
     metadata,
     Column("write", Integer, primary_key=True),
-    Column("side", TEXT, nullable=False),
+    Column("side", Code(Side), nullable=False),
     # The record that the values come from.
     Column("source_row", Integer, nullable=False),
-    Column("action", TEXT, nullable=False),
+    Column("action", Code(Action), nullable=False),
     # JSON object of [old, new, why] by field; null for a create, whose values are its source's.
     Column("changes", TEXT),
     Column("run", Integer, nullable=False),
