@@ -68,14 +68,14 @@ class Observation(NamedTuple):
         related: The Salesforce id of the Account that it belongs to; for a Person Account, of its
             shadow Contact.
         created_at: When the record was created, as the side writes it.
-        stamp: When the side says that it last changed; empty where it is read again from the
-            ledger.
+        stamp: Stands for when the side says that it last changed; None where it is read again from
+            the ledger.
         digest: Of what it was read from (see `Sighting`); None where it is read again from the
             ledger.
         deleted: Whether this is a tombstone.
         skip: Why it takes no part, or None.
-        fields: The names of the delivered fields but for bookkeeping (see
-            `mapping.fields.BOOKKEEPING`), sorted.
+        fields: The names of the delivered fields, sorted; but for bookkeeping and, where they are
+            not mapped, id and time of creation (see `mapping.fields`).
         values: Their values.
         numbers: Canonical phone number by position in `fields`, for each phone field with a value.
         match_numbers: The valid numbers that can pair this record with another.
@@ -90,7 +90,7 @@ class Observation(NamedTuple):
     successor: str | None
     related: str | None
     created_at: str
-    stamp: str
+    stamp: int | None
     digest: int | None
     deleted: bool
     skip: SkipReason | None

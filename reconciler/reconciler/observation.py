@@ -13,7 +13,8 @@ import phonenumbers
 
 from reconciler.eligibility import UNPAIRABLE, salesforce_skip
 from reconciler.errors import ReconcilerError
-from reconciler.mapping.fields import BOOKKEEPING, MATCHING_PHONES, FieldMapping
+from reconciler.ledger.rows import text_key
+from reconciler.mapping.fields import BOOKKEEPING, IDENTITY, MATCHING_PHONES, FieldMapping
 from reconciler.mapping.ids import salesforce_id
 from reconciler.mapping.phones import INVALID, canonical_phone, region_of
 from reconciler.mapping.values import fold_name, text
@@ -70,6 +71,14 @@ class Observer:
         self._settings = settings
         rules = "\0".join((settings.fingerprint, *_READERS))
         self._rules: Final = blake2b(rules.encode(), digest_size=16).digest()
+        # A field may be mapped from behind a relationship, too.
+        mapped = {
+            field
+            for rows in settings.mappings.values()
+            for row in rows
+            for field in (row.salesforce.rpartition(".")[2], row.phoneiq)
+        }
+        self._left_out: Final = BOOKKEEPING.union(set(IDENTITY[side]) - mapped)
         self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def sight(self, delivered: Iterable[tuple[str, msgspec.Raw]]) -> dict[str, Sighting]:
@@ -176,7 +185,7 @@ class Observer:
             salesforce_id(successor) if successor else None,
             salesforce_id(related) if related else None,
             get("CreatedDate") or "",
-            get("SystemModstamp") or "",
+            _stamp(get("SystemModstamp")),
             digest,
             deleted,
             skip,
@@ -202,7 +211,7 @@ class Observer:
             None,
             None,
             get("created_at") or "",
-            get("updated_at") or "",
+            _stamp(get("updated_at")),
             digest,
             deleted,
             None,
@@ -225,7 +234,7 @@ class Observer:
             sorted(
                 field
                 for field in record
-                if field not in BOOKKEEPING and not field.startswith("_sdc_")
+                if field not in self._left_out and not field.startswith("_sdc_")
             )
         )
         mappings = self._settings.mappings
@@ -290,6 +299,10 @@ def _phone_fields(rows: tuple[FieldMapping, ...], *, salesforce: bool) -> dict[s
 def _external_id(record: Mapping[str, Any], field: str | None) -> str | None:
     value = text(record.get(field)) if field else None
     return None if value is None else str(value)
+
+
+def _stamp(changed_at: object) -> int | None:
+    return text_key(str(changed_at)) if changed_at else None
 
 
 def _email(record: Mapping[str, Any], shape: _Shape) -> str | None:

@@ -569,7 +569,7 @@ class Planner:
         self,
         opened: OpenWrite | None,
         write: Write,
-        stamp: str | None,
+        stamp: int | None,
         *,
         has_arrived: bool = False,
     ) -> tuple[Emission | None, Write | None]:
@@ -578,7 +578,7 @@ class Planner:
         Args:
             opened: The last write from this source that was not seen to arrive.
             write: What is needed now.
-            stamp: When the record that is written last changed.
+            stamp: That of the record that is written.
             has_arrived: Whether that last write did arrive, and its values were replaced.
         """
         if write.action == "update" and not write.changes:

@@ -83,6 +83,18 @@ def test_a_field_that_is_mapped_anew_has_no_baseline(start, on_conflict):
     assert job.salesforce.get(record)["Title"] == job.phoneiq.get(contact)["job_title"] == value
 
 
+def test_when_a_record_was_created_can_be_mapped_later(start):
+    job = start(field_mappings=mappings())
+    record, contact = job.pair_up()
+    created = {"salesforce": "CreatedDate", "phoneiq": "custom_segment"}
+    name = {"salesforce": "Id", "phoneiq": "notes"}
+    only_there = {"direction": "salesforce_to_phoneiq"}
+    job.settings["field_mappings"] = mappings(created | only_there, name | only_there)
+    run(job)
+    assert job.phoneiq.get(contact)["custom_segment"] == job.salesforce.get(record)["CreatedDate"]
+    assert job.phoneiq.get(contact)["notes"] == record
+
+
 def test_a_mapping_that_leads_elsewhere_leaves_what_it_wrote(start):
     job = start(field_mappings=mappings(TITLE))
     _, contact = job.pair_up(Title="Countess")

@@ -50,6 +50,7 @@ from reconciler.ledger.tables import (
     streams,
     writes,
 )
+from reconciler.mapping.fields import IDENTITY
 from reconciler.mapping.ids import object_of
 from reconciler.mapping.values import text
 from reconciler.merging import UNSET
@@ -161,7 +162,7 @@ class _Known(NamedTuple):
     reference: str | None
     released: bool
     awaits: str | None
-    stamp: str
+    stamp: int | None
     digest: int | None
 
 
@@ -232,14 +233,14 @@ class Observations:
             changed: list[tuple[int, Observation]] = []
             numbers_changed: list[tuple[int, Observation]] = []
             released: set[int] = set()
-            touched: list[tuple[str, int | None, int]] = []
+            touched: list[tuple[int | None, int | None, int]] = []
             for item in newest.values():
                 before = known.get(item.id)
                 if before is None:
                     fresh.append((next_row, item))
                     next_row += 1
                     continue
-                if not item.stamp:
+                if item.stamp is None:
                     # It was read again from the ledger, which keeps the stamp by itself.
                     item = item._replace(stamp=before.stamp)  # noqa: PLW2901
                 layout, body, numbers = self._content(item)
@@ -479,6 +480,7 @@ class Observations:
 
     def bodies(self, side: Side) -> Iterator[list[tuple[str, dict[str, Any]]]]:
         """Object and fields of every record of a side, in chunks."""
+        id_, created_at = IDENTITY[side]
         after = 0
         while True:
             with self._database.reading() as connection:
@@ -486,6 +488,8 @@ class Observations:
                     select(
                         records.c.row,
                         records.c.object,
+                        records.c.id,
+                        records.c.created_at,
                         observations.c.layout,
                         observations.c.body,
                     )
@@ -497,7 +501,17 @@ class Observations:
             if not rows:
                 return
             after = rows[-1].row
-            yield [(row.object, self._layouts.fields(row.layout, row.body)) for row in rows]
+            yield [
+                (
+                    row.object,
+                    {
+                        id_: row.id,
+                        created_at: row.created_at,
+                        **self._layouts.fields(row.layout, row.body),
+                    },
+                )
+                for row in rows
+            ]
 
     def extracted_without(self, side: Side, name: str, fields: Collection[str]) -> dict[str, int]:
         """How many records of an object are held without a field, by field.

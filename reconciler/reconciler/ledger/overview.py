@@ -21,6 +21,7 @@ from reconciler.ledger.tables import (
     streams,
     writes,
 )
+from reconciler.mapping.fields import IDENTITY
 from reconciler.model import SALESFORCE, SIDES, Side
 
 
@@ -332,7 +333,9 @@ class Overview:
                 .order_by(records.c.row.desc())
                 .limit(1)
             ).one_or_none()
-        return None if found is None else frozenset(self._layouts.fields(*found))
+        if found is None:
+            return None
+        return frozenset((*IDENTITY[side], *self._layouts.fields(*found)))
 
     def dossier(self, row: int) -> Dossier:
         """All that is known of the record in a row."""

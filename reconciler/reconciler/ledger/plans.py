@@ -63,7 +63,7 @@ class Shown(Struct, frozen=True):
         id: Its id on its side.
         object: Its Salesforce object.
         reference: The id of the other side's record that it names.
-        stamp: When its side says that it last changed.
+        stamp: Stands for when its side says that it last changed.
         run: The run that observed its fields first as they are.
         deleted: Whether it is a tombstone.
         made: Whether the sync created it.
@@ -75,7 +75,7 @@ class Shown(Struct, frozen=True):
     id: str
     object: str
     reference: str | None
-    stamp: str
+    stamp: int | None
     run: int
     deleted: bool
     made: bool
@@ -112,7 +112,7 @@ class OpenWrite(NamedTuple):
         changes: [old, new, why] by field; None for a create.
         made_from: What a create's source was delivered with, where that changed since.
         run: The run that emitted it last.
-        stamp: When the written record had last changed by then.
+        stamp: The written record's stamp by then.
         tries: How often it was emitted.
     """
 
@@ -121,7 +121,7 @@ class OpenWrite(NamedTuple):
     changes: dict[str, list[Any]] | None
     made_from: Delivered | None
     run: int
-    stamp: str | None
+    stamp: int | None
     tries: int
 
 
@@ -159,13 +159,13 @@ class Emission(NamedTuple):
     Attributes:
         action: What happens to the record.
         changes: [old, new, why] by field; None for a create, whose values are its source's.
-        stamp: When the written record last changed; None for a create.
+        stamp: The written record's stamp; None for a create.
         again: The journal's number of the same write, where it is tried again.
     """
 
     action: Action
     changes: dict[str, list[Value]] | None
-    stamp: str | None
+    stamp: int | None
     again: int | None
 
 

@@ -167,8 +167,9 @@ records = Table(
     # The Account that it belongs to; the shadow Contact of a Person Account.
     Column("related", TEXT),
     Column("created_at", TEXT, nullable=False),
-    # When its side says that it last changed; moves with changes that no mapping sees.
-    Column("stamp", TEXT, nullable=False),
+    # Of when its side says that it last changed, see `rows.text_key`; moves with changes that no
+    # mapping sees.
+    Column("stamp", BigInteger),
     # See `model.Sighting`; null where it was read again from the ledger.
     Column("digest", BigInteger),
     Column("deleted", Boolean, nullable=False),
@@ -329,8 +330,8 @@ writes = Table(
     # JSON object of [old, new, why] by field; null for a create, whose values are its source's.
     Column("changes", TEXT),
     Column("run", Integer, nullable=False),
-    # When the written record had last changed; null for a create.
-    Column("stamp", TEXT),
+    # The written record's then; null for a create.
+    Column("stamp", BigInteger),
     Column("tries", Integer, nullable=False),
     # The run that saw it arrive; 0 where another write took its place.
     Column("confirmed_run", Integer),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from reconciler.model import Direction, SalesforceObject
+from reconciler.model import PHONEIQ, SALESFORCE, Direction, SalesforceObject, Side
 
 Kind: TypeAlias = Literal["text", "phone", "email", "table"]
 
@@ -83,6 +83,12 @@ BOOKKEEPING: Final = frozenset(
         "LastViewedDate", "LastReferencedDate", "updated_at", "version",
     }
 )  # fmt: skip
+
+#: By side, a record's id and when it was created: the ledger holds them beside the fields.
+IDENTITY: Final[dict[Side, tuple[str, str]]] = {
+    SALESFORCE: ("Id", "CreatedDate"),
+    PHONEIQ: ("id", "created_at"),
+}
 
 DEFAULT_MAPPINGS: Final[dict[SalesforceObject, tuple[FieldMapping, ...]]] = {
     "Contact": (
