@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, true, up
 from reconciler.errors import LedgerError
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
-from reconciler.ledger.rows import CHUNK, baseline_to_json, from_json, pack, to_json
+from reconciler.ledger.rows import CHUNK, from_json, pack, to_json
 from reconciler.ledger.tables import (
     counters,
     forgotten,
@@ -147,7 +147,7 @@ class Moving:
                             salesforce_row=row + 1,
                             phoneiq_row=row + 2,
                             layout=self._layouts.add(connection, tuple(pair["baseline"])),
-                            baseline=baseline_to_json(list(pair["baseline"].values())),
+                            baseline=pack(list(pair["baseline"].values())),
                             why=pair["why"],
                             run=run,
                         )

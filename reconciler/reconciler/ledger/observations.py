@@ -25,7 +25,6 @@ from sqlalchemy.schema import CreateIndex
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.rows import (
     CHUNK,
-    baseline_from_json,
     forgotten_hash,
     from_json,
     pack,
@@ -136,11 +135,11 @@ class Layouts:
                 self._numbers[fields] = layout
                 self._fields[layout] = fields
 
-    def baseline(self, layout: int | None, body: str | None) -> dict[str, Any]:
+    def baseline(self, layout: int | None, body: bytes | None) -> dict[str, Any]:
         """By mapping key, the canonical values of a stored baseline on which the sides agreed."""
         if layout is None or body is None:
             return {}
-        values = zip(self.fields_of(layout), baseline_from_json(body), strict=True)
+        values = zip(self.fields_of(layout), unpack(body), strict=True)
         return {key: value for key, value in values if value is not UNSET}
 
 

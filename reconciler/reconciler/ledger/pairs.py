@@ -27,9 +27,9 @@ from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
     CHUNK,
-    baseline_to_json,
     dissolve,
     is_paired,
+    pack,
     set_records,
 )
 from reconciler.ledger.sets import among, insert_rows, update_rows
@@ -150,7 +150,7 @@ class Pairs:
             .where(pairs.c.pair == pair)
             .values(
                 layout=self._layouts.add(connection, tuple(agreed)),
-                baseline=baseline_to_json(list(agreed.values())),
+                baseline=pack(list(agreed.values())),
             )
         )
 

@@ -23,11 +23,10 @@ from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
     CHUNK,
-    baseline_from_json,
-    baseline_to_json,
     dissolve,
     end_creating,
     from_json,
+    pack,
     set_records,
     to_json,
     unpack,
@@ -277,7 +276,7 @@ class Plans:
                 row[0],
                 row[1],
                 () if row[3] is None else self._layouts.fields_of(row[2]),
-                () if row[3] is None else baseline_from_json(row[3]),
+                () if row[3] is None else unpack(row[3]),
                 one,
                 self._shown(other[1:]),
             )
@@ -451,7 +450,7 @@ class Plans:
                 [
                     (
                         self._layouts.number(one.baseline[0]),
-                        baseline_to_json(one.baseline[1]),
+                        pack(one.baseline[1]),
                         one.pair,
                     )
                     for one in outcomes

@@ -15,10 +15,10 @@ from reconciler.merging import UNSET
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 from_json: Final = msgspec.json.decode
-_pack: Final = msgspec.msgpack.Encoder().encode
-unpack: Final = msgspec.msgpack.Decoder().decode
-
-_encode_baseline: Final = msgspec.json.Encoder(enc_hook=lambda _: {}).encode
+#: How `UNSET` is packed: as an extension type without data.
+_UNSET: Final = msgspec.msgpack.Ext(0, b"")
+_pack: Final = msgspec.msgpack.Encoder(enc_hook=lambda _: _UNSET).encode
+unpack: Final = msgspec.msgpack.Decoder(ext_hook=lambda *_: UNSET).decode
 
 #: Rows in one statement's list of values; SQLite takes 32,766 at most.
 _LIST: Final = 10_000
@@ -29,17 +29,6 @@ CHUNK: Final = 2_000
 def to_json(value: Any) -> str:
     """A value as text, the same for the same value."""
     return _encode(value).decode()
-
-
-def baseline_to_json(values: Sequence[Any]) -> str:
-    """A baseline's values as text; `{}`, which no field holds, where the sides never agreed."""
-    return _encode_baseline(values).decode()
-
-
-def baseline_from_json(text: str) -> list[Any]:
-    """A baseline's values, `UNSET` where the sides never agreed."""
-    values: list[Any] = from_json(text)
-    return [UNSET if value == {} else value for value in values] if "{}" in text else values
 
 
 def pack(value: Any) -> bytes:

@@ -302,8 +302,8 @@ pairs = Table(
     Column("phoneiq_row", Integer, nullable=False, unique=True),
     # The layout of the baseline: its mapping keys. Both are null until the pair is first planned.
     Column("layout", Integer),
-    # JSON array of canonical values; {} where the sides never agreed.
-    Column("baseline", TEXT),
+    # MessagePack: canonical values, `UNSET` where the sides never agreed.
+    Column("baseline", LargeBinary),
     Column("why", TEXT, nullable=False),
     Column("run", Integer, nullable=False),
 )
