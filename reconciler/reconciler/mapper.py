@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 #: keeps unknown keys beside them.
 _MARKER: Final = "contact_sync"
 
-#: Objects that are made before cycles among them are looked for; Python's own value is 700.
-_GARBAGE: Final = 20_000
+#: Objects that are made before cycles among them are looked for: more than a chunk of pairs has.
+_GARBAGE: Final = 1_000_000
 
 
 class Message(msgspec.Struct, gc=False):
@@ -125,8 +125,9 @@ class Reconciler(InlineMapper):
         """
         if about:
             super().invoke(about=about, about_format=about_format)
-        # Records make many objects and no cycles of them.
+        # Records make many objects and no cycles of them; what was imported stays to the end.
         gc.set_threshold(_GARBAGE)
+        gc.freeze()
         given = config or _ConfigInput()
         try:
             mapper = cls(config=given.config, parse_env_config=given.parse_env)

@@ -27,10 +27,12 @@ def notify(ledger: Ledger, url: str | None, run: int) -> None:
         url: The webhook; None tells nobody.
         run: The run that has just ended.
     """
+    if url is None:
+        return
     state, told = current_state(ledger), ledger.controls.get("told")
     if state.colour == told:
         return
-    if url is not None and told is not None:
+    if told is not None:
         text = f"Contact Sync is {state.colour}: {state.name}, {state.why}"
         message = {
             "text": f"{text}. Next: {state.next}" if state.next else text,

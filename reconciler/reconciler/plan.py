@@ -93,8 +93,6 @@ class Planner:
         }
         self._nothing = Exchange("", settings, lengths)
         self._observed = ledger.runs.complete()
-        self._lately = ledger.runs.passes_before(run, _LATELY)
-        self._long = ledger.runs.passes_before(run, _LONG)
         self._related = tuple(
             (row.salesforce, *row.related)
             for rows in settings.mappings.values()
@@ -108,7 +106,8 @@ class Planner:
         self._ledger.pairs.follow_successors(self._settings.renamed_keys)
         if self._ledger.pairs.are_open():
             self._pair_open()
-        self._ledger.pairs.end_waiting()
+        if self._ledger.pairs.are_waiting():
+            self._ledger.pairs.end_waiting()
 
     def _pair_open(self) -> None:
         self._summary.paired += self._ledger.pairs.by_reference(
@@ -135,7 +134,9 @@ class Planner:
 
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
-        plans = self._ledger.plans
+        plans, runs = self._ledger.plans, self._ledger.runs
+        self._lately = runs.passes_before(self._run, _LATELY)
+        self._long = runs.passes_before(self._run, _LONG)
         for pairs in plans.open_pairs(self._related, self._shard):
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
             self._sent = plans.sent(rows, self._long)

@@ -113,7 +113,7 @@ class Run:
                 )
             elif self._is_unprepared():
                 self._prepare()
-            self._lease.take(self._works(), self._wanted)
+                self._lease.take(self._works(), self._wanted)
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
@@ -252,9 +252,10 @@ class Run:
 
     def commit(self) -> None:
         """Commit what was taken."""
-        held = self._ledger.observations
-        unread = held.unread(self.settings.reads, self._observer.sight(self._buffer))
-        self.summary.changed += held.store(list(map(self._observer.look, unread)), self._run)
+        if self._buffer:
+            held = self._ledger.observations
+            unread = held.unread(self.settings.reads, self._observer.sight(self._buffer))
+            self.summary.changed += held.store(list(map(self._observer.look, unread)), self._run)
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()
@@ -357,7 +358,7 @@ class Run:
         planner.pair()
         planner.check_deletions()
         total = self._ledger.plans.count_open(side)
-        for writes in planner.writes():
+        for writes in planner.writes() if total else ():
             yield writes
             self._progress.show("decided and sent", planner.decided, total)
             if self.is_paused():

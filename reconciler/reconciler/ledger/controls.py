@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from reconciler.ledger.database import Database
 from reconciler.ledger.rows import from_json, to_json
@@ -27,6 +27,8 @@ Control: TypeAlias = Literal[
     "told",
 ]
 
+_VALUE: Final = select(meta.c.value).where(meta.c.key == bindparam("name"))
+
 
 class Controls:
     """Named values that outlive a run.
@@ -41,7 +43,7 @@ class Controls:
     def get(self, name: Control) -> Any:
         """A value, or None where it is not set."""
         with self._database.reading() as connection:
-            value = connection.scalar(select(meta.c.value).where(meta.c.key == name))
+            value = connection.scalar(_VALUE, {"name": name})
         return None if value is None else from_json(value)
 
     def set(self, values: Mapping[Control, Any]) -> None:

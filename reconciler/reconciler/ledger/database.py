@@ -104,11 +104,10 @@ class Database:
             if meta in missing:
                 meta.create(connection)
                 missing.remove(meta)
-            self.id = _identify(connection)
+            values = _identify(connection)
+            self.id = values["ledger_id"]
             #: What hashes of forgotten records are made with; it moves along with them.
-            self.salt = (
-                connection.scalar(select(meta.c.value).where(meta.c.key == "salt")) or self.id
-            )
+            self.salt = values.get("salt", self.id)
             metadata.create_all(connection, missing, checkfirst=False)
             _count_from_one(connection)
 
@@ -245,7 +244,7 @@ def _count_from_one(connection: Connection) -> None:
         connection.execute(insert(counters), [{"name": name, "next": 1} for name in new])
 
 
-def _identify(connection: Connection) -> str:
+def _identify(connection: Connection) -> dict[str, str]:
     values = {row.key: row.value for row in connection.execute(select(meta))}
     if "ledger_id" not in values:
         values = {"ledger_id": uuid.uuid4().hex, "schema_version": str(SCHEMA_VERSION)}
@@ -264,4 +263,4 @@ def _identify(connection: Connection) -> str:
             f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: "
             f"{advice}"
         )
-    return str(values["ledger_id"])
+    return values

@@ -69,6 +69,9 @@ class Lease:
         self._holder = holder
         self._token = uuid.uuid4().hex
         self._work: Work | None = None
+        self._renewed = (
+            update(lease).where(lease.c.token == self._token).values(expires_at=clock() + LIFETIME)
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="ledger-lease", daemon=True)
 
@@ -186,10 +189,7 @@ class Lease:
         Raises:
             LeaseHeldError: Another run took the lease over.
         """
-        renewed = connection.execute(
-            update(lease).where(lease.c.token == self._token).values(expires_at=clock() + LIFETIME)
-        )
-        if renewed.rowcount != 1:
+        if connection.execute(self._renewed).rowcount != 1:
             raise LeaseHeldError(
                 "this run lost its lease on the ledger to another run; nothing more is written, "
                 "run the job again"
@@ -215,11 +215,7 @@ class Lease:
             # Where the database is busy, the run itself is writing, and renews the lease with
             # what it commits.
             with suppress(DBAPIError), self._engine.begin() as connection:
-                connection.execute(
-                    update(lease)
-                    .where(lease.c.token == self._token)
-                    .values(expires_at=clock() + LIFETIME)
-                )
+                connection.execute(self._renewed)
 
 
 def holders(connection: Connection) -> list[Holder]:

@@ -60,6 +60,8 @@ _ADD: Final = sql(
     "ON CONFLICT (digest) DO NOTHING"
 )
 _INDEXED: Final = select(meta.c.value).where(meta.c.key == "indexed")
+#: The indexes that a ledger has once it is indexed.
+_INDEXES: Final = " ".join(str(one.name) for one in LATE_INDEXES)
 
 
 class Layouts:
@@ -186,7 +188,7 @@ class Observations:
         self._layouts = layouts
         with database.reading() as connection:
             self._forgotten = frozenset(connection.scalars(select(forgotten.c.hash)))
-            self._is_indexed = connection.scalar(_INDEXED) is not None
+            self._indexes: str | None = connection.scalar(_INDEXED)
 
     def unread(self, side: Side, sightings: Mapping[str, Sighting]) -> list[Sighting]:
         """Those of a side's records that the ledger does not hold just as they came.
@@ -394,7 +396,7 @@ class Observations:
     def _reopen_members(self, connection: Connection, ids: Iterable[str]) -> None:
         """Open the records that belong to changed Accounts, whose names they may carry."""
         accounts = [one for one in ids if object_of(one) == "Account"]
-        if accounts and self._is_indexed:
+        if accounts and self._indexes:
             connection.execute(
                 update(records).where(among(records.c.related, accounts)).values(settled=False)
             )
@@ -406,7 +408,7 @@ class Observations:
         if not changed:
             return
         rows = [row for row, _ in changed]
-        if self._is_indexed:
+        if self._indexes:
             reopen_sharers(connection, rows)
         mine = among(phone_numbers.c.row, rows)
         creating = connection.scalars(
@@ -445,12 +447,13 @@ class Observations:
         The first load goes without: a row costs more in its indexes than in its table, and much
         less where an index is made of all rows at once.
         """
+        if self._indexes == _INDEXES:
+            return
         with self._database.transaction() as connection:
             for one in LATE_INDEXES:
                 connection.execute(CreateIndex(one, if_not_exists=True))
-            if not self._is_indexed:
-                put_rows(connection, meta, [{"key": "indexed", "value": "1"}])
-        self._is_indexed = True
+            put_rows(connection, meta, [{"key": "indexed", "value": _INDEXES}])
+        self._indexes = _INDEXES
 
     def store_schema(self, side: Side, stream: str, schema: Mapping[str, Any]) -> None:
         """Keep the JSON Schema of a side's stream."""

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Engine, Table, create_engine, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.schema import CreateIndex
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import sqlite
 from reconciler.ledger.sets import insert_rows
-from reconciler.ledger.tables import metadata, pairs, phone_numbers, records, writes
+from reconciler.ledger.tables import LATE_INDEXES, metadata, pairs, phone_numbers, records, writes
 
 #: What libpq is told unless the URL says otherwise. A server that is gone is noticed within a
 #: minute, instead of within two hours. Nothing of a session outlives a transaction, so that a
@@ -97,6 +98,8 @@ def copy_to(engine: Engine, path: Path) -> None:
                 found = source.execution_options(yield_per=_COPIED).execute(select(table))
                 for rows in found.partitions():
                     insert_rows(connection, table, names, [tuple(row) for row in rows])
+            for index in LATE_INDEXES:
+                connection.execute(CreateIndex(index))
     finally:
         target.dispose()
 
