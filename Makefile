@@ -32,7 +32,7 @@ demo: setup ## run the job on CONTACTS contacts a side and show what it did
 
 test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narrows it)
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: setup $(PEERS)/.ready ## measure everything, renew docs/performance.md; about 25 minutes
 	@$(BIN)/python -m benchmarks --page docs/performance.md
