@@ -15,8 +15,8 @@ from reconciler.model import PHONEIQ, SALESFORCE, Side, Write
 
 _encode: Final = msgspec.json.Encoder().encode
 
-#: Writes that are sent at once; between them is time to notice that the sync was paused.
-_TOGETHER: Final = 100
+#: Parts of messages that are sent at once.
+_TOGETHER: Final = 300
 
 
 class MessageWriter(GenericSingerWriter[bytes, dict[str, Any]]):
@@ -59,22 +59,21 @@ class Output:
         self._heads: dict[str, bytes] = {}
 
     def send(self, writes: Sequence[Write], is_paused: Callable[[], bool]) -> None:
-        """Send writes, as long as nobody pauses the sync."""
-        for start in range(0, len(writes), _TOGETHER):
-            if is_paused():
-                break
-            self._send(writes[start : start + _TOGETHER])
-        self._writer.flush()
-
-    def _send(self, writes: Sequence[Write]) -> None:
+        """Send writes, up to the one before which somebody pauses the sync."""
         lines: list[bytes] = []
         for write in writes:
+            if is_paused():
+                break
             name = write.object if write.side == SALESFORCE else PHONEIQ
             head = self._heads.get(name)
             if head is None:
                 head = self._heads[name] = self._head(write, lines)
             lines += (head, _encode(_record(write)), b"}\n")
+            if len(lines) >= _TOGETHER:
+                self._writer.write_lines(lines)
+                lines.clear()
         self._writer.write_lines(lines)
+        self._writer.flush()
 
     def _head(self, write: Write, lines: list[bytes]) -> bytes:
         """How the lines of a write's stream begin; its SCHEMA comes before the first of them."""

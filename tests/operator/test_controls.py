@@ -7,11 +7,10 @@ import sqlite3
 
 import pytest
 from reconciler.ledger.tables import metadata
-from reconciler.mapper import Reconciler
 from sqlalchemy import create_engine, event, select
 from sqlalchemy.engine import Engine
 
-from reconciler import run
+from reconciler import output, run
 from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, lost_from
 
 pytestmark = pytest.mark.both_ledgers
@@ -73,15 +72,15 @@ def test_a_run_under_way_heeds_a_pause_at_its_next_write(seat, monkeypatch):
         seat.job.salesforce.create("Contact", FirstName="P", MobilePhone=f"+1415555010{number}")
     seat.job.pipe(OBSERVE)
     monkeypatch.setattr(run, "_ATTENTION", 0)
-    write, sent = Reconciler._write, []
+    encoded, sent = output._record, []
 
-    def pausing(self, one):
-        write(self, one)
+    def pausing(one):
         sent.append(one)
         if len(sent) == 2:
             seat.done("pause")
+        return encoded(one)
 
-    monkeypatch.setattr(Reconciler, "_write", pausing)
+    monkeypatch.setattr(output, "_record", pausing)
     passed = seat.job.pipe(TO_PHONEIQ)
     assert passed.code == 0
     assert len(passed.records) == 2

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from reconciler.ledger import plans
-from reconciler.mapper import Reconciler
 
-from reconciler import progress, run
+from reconciler import output, progress, run
 from tests.operator.conftest import on_terminal
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ
 
@@ -36,13 +35,13 @@ def test_counted_lines_in_the_log(told):
 
 
 def test_status_while_a_run_works(told, monkeypatch):
-    write, seen = Reconciler._write, []
+    encoded, seen = output._record, []
 
-    def looking(self, one):
-        write(self, one)
+    def looking(one):
         seen.append((told.json("status"), told.ask("status").words))
+        return encoded(one)
 
-    monkeypatch.setattr(Reconciler, "_write", looking)
+    monkeypatch.setattr(output, "_record", looking)
     told.job.pipe(TO_PHONEIQ)
     found, words = seen[5]
     assert found["running"].startswith("salesforce-to-phoneiq, process ")

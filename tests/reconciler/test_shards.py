@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from reconciler.ledger import Ledger
 from reconciler.settings import Settings
 from reconciler.sharding import Shard, ShardRun
 
+from reconciler import run
 from tests.reconciler.job import (
     OBSERVE,
     OBSERVE_SALESFORCE,
@@ -410,6 +412,8 @@ def test_a_pause_stops_all_workers(many, tmp_path):
     (one, first), (two, _) = stopped(many, tmp_path, "1/2"), stopped(many, tmp_path, "2/2")
     with contextlib.closing(Ledger(many.ledger_url)) as ledger:
         ledger.controls.set({"paused_at": "2025-01-01T00:00:00.000Z"})
+    # A worker asks at its first write after this long.
+    time.sleep(run._ATTENTION)
     sent = [len(records(end(process))) for process in (one, two)]
     assert all(number < 1_490 for number in sent)
     assert {run["outcome"] for run in history(many.ledger_url)} == {"succeeded"}
