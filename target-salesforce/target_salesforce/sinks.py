@@ -84,8 +84,8 @@ class SalesforceSink(BatchSink):
             RunStoppedError: nothing more can be written.
         """
         records = context.get("records", ())
-        with self.target.loading():
-            self._loader.load([self._planner.plan(record) for record in records])
+        self._loader.load([self._planner.plan(record) for record in records])
+        self.target.note_written()
 
     # The SDK's work for each record that Salesforce does itself, or that would spoil values.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -31,18 +31,67 @@ from target_salesforce.session import SalesforceSession
 from target_salesforce.sinks import SalesforceSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
 
+# The signals that the SDK has handlers for.
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+class _InputEnded(BaseException):
+    """A signal came while the input was waited for."""
+
+
 class _Reader(GenericSingerReader[bytes]):
-    """Reads messages with msgspec; its errors quote no record."""
+    """Reads messages with msgspec; its errors quote no record.
+
+    A signal is the end of the input, between two messages. It waits until a message is done with:
+    what it interrupts may be half a batch, half a line of the reject file or half a STATE.
+
+    Attributes:
+        signal: the signal that ended the input.
+    """
+
+    signal: int | None = None
+    _is_waiting = False
 
     @property
     def default_input(self) -> IO[bytes]:
         return sys.stdin.buffer
+
+    def process_lines(
+        self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        lines: Any = self._until_signal(file_input or self.default_input)
+        return super().process_lines(lines, callbacks)
+
+    def _until_signal(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        left = iter(lines)
+        try:
+            while True:
+                # In this order: a signal is seen here, or ends the wait.
+                self._is_waiting = True
+                line = next(left, None) if self.signal is None else None
+                self._is_waiting = False
+                if line is None:
+                    return
+                yield line
+        except _InputEnded:
+            return
+
+    def end(self, signum: int) -> None:
+        """End the input; called by a signal, in the middle of whatever is done.
+
+        Raises:
+            _InputEnded: nothing but waiting for the input is done.
+        """
+        if self.signal is None:
+            self.signal = signum
+            if self._is_waiting:
+                raise _InputEnded
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         try:
@@ -224,19 +273,15 @@ class TargetSalesforce(Target):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    # A batch is being written; one was written since the last STATE; the signal to end that came.
-    # On the class since a signal can come before the instance is ready.
-    _loading = False
-    _loaded = False
-    _signal: int | None = None
-
     def __init__(self, **kwargs: Any) -> None:
         """See the SDK's Target.
 
         Raises:
             ConfigValidationError: a setting has a value that is not allowed.
         """
-        super().__init__(**kwargs)
+        # Before a signal can come.
+        self._reader = _Reader()
+        super().__init__(message_reader=self._reader, **kwargs)
         # Streams are written one after the other, in the order of their SCHEMA messages, so that
         # accounts are there before their contacts.
         self.max_parallelism = 1
@@ -245,6 +290,8 @@ class TargetSalesforce(Target):
         self.rejects = RejectFile(self.config["rejects_path"])
         # What is written, of all streams: created, updated, deleted.
         self.counts: Counter[str] = Counter()
+        # Whether a batch was written since the last STATE.
+        self._has_written = False
         self._descriptions: dict[str, Description] = {}
         self._started = time.monotonic()
 
@@ -331,24 +378,23 @@ class TargetSalesforce(Target):
             self._descriptions[name] = Description.read(self.session, name)
         return self._descriptions[name]
 
-    @contextmanager
-    def loading(self) -> Iterator[None]:
-        """Hold back a signal to end while a batch is being written."""
-        self._loading = True
-        try:
-            yield
-        finally:
-            self._loading = False
-        self._loaded = True
+    def note_written(self) -> None:
+        """Let STATE follow a batch."""
+        self._has_written = True
 
     def process_endofpipe(self) -> None:
         """Write what is left, then say what became of all.
 
         Raises:
             RunStoppedError: more rejects than `max_rejects` allows.
+            SystemExit: a signal ended the input.
         """
         super().process_endofpipe()
         self._finish()
+        signum = self._reader.signal
+        if signum is not None:
+            self.logger.warning("Ended by signal %d; the next run reads the rest", signum)
+            sys.exit(128 + signum)
         limit = self.config.get("max_rejects")
         if limit is None and self.config.get("allow_failures") is False:
             limit = 0
@@ -383,28 +429,24 @@ class TargetSalesforce(Target):
             self.drain_all()
 
     def _handle_max_record_age(self) -> None:
-        """Emit STATE after every full batch, and end here where a signal asked for it."""
-        if self._loaded or self._signal is not None:
+        """Emit STATE after every full batch, but for the last one: the end does that."""
+        if self._has_written and self._reader.signal is None:
             self.drain_all()
-            self._loaded = False
-        if self._signal is not None:
-            self._end_by_signal(self._signal)
+            self._has_written = False
         super()._handle_max_record_age()
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Write what was read and emit its STATE; a batch on its way is finished first."""
         del frame
-        self._signal = signum
-        if not self._loading:
-            self.drain_all()
-            self._end_by_signal(signum)
-
-    def _end_by_signal(self, signum: int) -> None:
-        self._finish()
-        self.logger.warning("Ended by signal %d; the next run reads the rest", signum)
-        sys.exit(128 + signum)
+        self._reader.end(signum)
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
         """Emit STATE; the SDK's own way fails on decimal numbers."""
-        sys.stdout.write(encoder.encode(state).decode() + "\n")
-        sys.stdout.flush()
+        line = encoder.encode(state).decode() + "\n"
+        # A signal would cut the line short where Python does not buffer its output.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)

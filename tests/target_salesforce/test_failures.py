@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 
 import pytest
@@ -468,3 +469,38 @@ def test_a_batch_on_its_way_is_finished_when_a_signal_comes(box, target, singer)
     assert (run.code, run.states) == (128 + signal.SIGTERM, [{"bookmark": 0}])
     assert names(box) == ["New"]
     assert run.summary == "written=1 created=1 updated=0 deleted=0 rejected=0"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_while_a_state_is_written_leaves_it_whole(
+    box, target, singer, monkeypatch, number, unbuffered
+):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    process = target.start(batch_size_rows=1)
+    # More than a pipe holds: it is being written until somebody reads it.
+    state = {"bookmark": 1, "more": "x" * 1_000_000}
+    messages = [singer.schema(), singer.state(state), singer.record(LastName="N0")]
+    process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
+    process.stdin.flush()
+    select.select([process.stdout], [], [])
+    process.send_signal(number)
+    run = target.finish(process)
+    assert run.code == 128 + number
+    assert run.states
+    assert all(each == state for each in run.states)
+    assert names(box) == ["N0"]
+    assert "Traceback" not in run.log
+
+
+def test_a_signal_ends_the_wait_for_messages(box, target, singer):
+    process = target.start()
+    process.stdin.write(json.dumps(singer.schema()) + "\n" + '{"type": "REC')
+    process.stdin.flush()
+    while not any("Contact" in e["path"] for e in box.admin.requests(side="salesforce")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 128 + signal.SIGTERM
+    run = target.finish(process)
+    assert (run.states, run.summary.partition(" ")[0]) == ([], "written=0")
+    assert "Traceback" not in run.log
