@@ -143,6 +143,8 @@ class PhoneIQ:
             user_agent or f"phoneiq-client/{version('phoneiq-client')}"
         )
         self._session.headers["Accept"] = "application/json"
+        # The requests that repeat, by their path, all but their body.
+        self._posts: dict[str, requests.PreparedRequest] = {}
         # Cookies are the only state that threads would share and change.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
@@ -280,32 +282,55 @@ class PhoneIQ:
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send a request until it is answered with success or with an error that stays."""
-        headers = dict(headers or {})
-        data = None
-        if body is not None:
-            data = self._encoder.encode(body)
-            headers["Content-Type"] = "application/json"
-        if method == "POST":
-            headers["Idempotency-Key"] = uuid.uuid4().hex
-        request = {"params": params, "data": data, "headers": headers}
+        request = self._request(method, path, params, body, headers or {})
         patience = _Patience()
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._attempt(method, path, request, attempt)
+                return self._attempt(request, attempt)
             except (UnreachableError, RateLimitedError, ServerError) as error:
                 wait = patience.wait_after(error)
                 if wait is None:
                     raise
             self._sleep(wait)
 
-    def _attempt(
-        self, method: str, path: str, request: Mapping[str, Any], attempt: int
-    ) -> requests.Response:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: object,
+        headers: Mapping[str, str],
+    ) -> requests.PreparedRequest:
+        if body is None:
+            return self._prepared(method, path, params, headers)
+        data = self._encoder.encode(body)
+        headers = {"Content-Type": "application/json", **headers}
+        if method != "POST":
+            request = self._prepared(method, path, params, headers)
+        else:
+            # To prepare one takes requests as long as to send it, and all of a path are alike.
+            if path not in self._posts:
+                self._posts[path] = self._prepared(method, path, params, headers)
+            request = self._posts[path].copy()
+            request.headers["Idempotency-Key"] = uuid.uuid4().hex
+        request.prepare_body(data, None)
+        return request
+
+    def _prepared(
+        self, method: str, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str]
+    ) -> requests.PreparedRequest:
+        request = requests.Request(method, self.api_url + path, params=params, headers=headers)
         try:
-            answer = self._session.request(
-                method, self.api_url + path, timeout=TIMEOUT, allow_redirects=False, **request
+            return self._session.prepare_request(request)
+        except requests.RequestException as refused:
+            raise self._not_sent(refused) from None
+
+    def _attempt(self, request: requests.PreparedRequest, attempt: int) -> requests.Response:
+        try:
+            answer = self._session.send(
+                request, timeout=TIMEOUT, allow_redirects=False, proxies=self._session.proxies
             )
         except _BROKEN as broken:
             reason = self._redacted(_reason(broken))
@@ -313,11 +338,14 @@ class PhoneIQ:
             message = f"PhoneIQ at {self.api_url} cannot be reached ({attempts}): {reason}"
             raise UnreachableError(message) from None
         except requests.RequestException as refused:
-            message = f"the request to {self.api_url} cannot be sent: {_reason(refused)}"
-            raise PhoneIQError(self._redacted(message)) from None
+            raise self._not_sent(refused) from None
         if answer.status_code < 300:
             return answer
         raise self._error(answer, attempt)
+
+    def _not_sent(self, refused: requests.RequestException) -> PhoneIQError:
+        message = f"the request to {self.api_url} cannot be sent: {_reason(refused)}"
+        return PhoneIQError(self._redacted(message))
 
     def _decode(self, kind: type[T] | msgspec.json.Decoder[T], answer: requests.Response) -> T:
         try:
