@@ -77,7 +77,7 @@ class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True):
 class Upsert(msgspec.Struct, frozen=True, tag_field="op", tag="upsert"):
     """Change the contact that has the given `salesforce_id`, or create one."""
 
-    contact: dict[str, Any] | msgspec.Struct
+    contact: dict[str, Any] | msgspec.Struct | msgspec.Raw
 
 
 class Update(msgspec.Struct, frozen=True, tag_field="op", tag="update"):

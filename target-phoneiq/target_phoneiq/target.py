@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections import Counter
@@ -21,14 +22,18 @@ from target_phoneiq.errors import StopError
 from target_phoneiq.rejects import RejectFile
 from target_phoneiq.sinks import ContactsSink, PhoneIQSink, UnknownStreamSink
 from target_phoneiq.writer import Writer
-from target_phoneiq.writes import NOT_JSON, PlainWrite, decode_json
+from target_phoneiq.writes import NOT_JSON, STREAM, PlainWrite, Upserts, decode_json, sorted_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from singer_sdk import metrics
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+
+CHUNK: Final = 1 << 18
+"""The most bytes of input that are read at once."""
 
 
 class _Message(msgspec.Struct):
@@ -39,10 +44,11 @@ class _Message(msgspec.Struct):
     record: msgspec.Raw = msgspec.Raw()
 
 
+_decode_message = msgspec.json.Decoder(_Message).decode
+
+
 class MessageReader(GenericSingerReader[bytes]):
     """Reads messages fast, and keeps their content, which is personal, out of errors."""
-
-    _decode: Final = msgspec.json.Decoder(_Message).decode
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -52,7 +58,9 @@ class MessageReader(GenericSingerReader[bytes]):
     def process_lines(
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
-        """Hand each message to the callback of its type; a record is handed over undecoded.
+        """Hand each message to the callback of its type; records in a row together, as `records`.
+
+        A record that can stay so is undecoded. What has arrived is handed over at once.
 
         Args:
             file_input: The messages, a line each.
@@ -65,27 +73,40 @@ class MessageReader(GenericSingerReader[bytes]):
             StopError: If a line is no message.
         """
         seen: Counter[str] = Counter()
-        decode = self._decode
-        take_record = callbacks["RECORD"]
-        records = 0
-        for line in getattr(file_input, "buffer", file_input) or self.default_input:
-            try:
-                read = decode(line)
-            except NOT_JSON:
-                read = None
-            if read is not None and read.type == "RECORD" and read.stream and read.record:
-                take_record({"type": "RECORD", "stream": read.stream, "record": read.record})
-                records += 1
-                continue
-            message = self.deserialize_json(line)
-            self.assert_line_requires(message, {"type"})
-            kind = message["type"]
-            if kind not in callbacks:
-                text = f"the input holds a message of the unknown type {kind!r}"
-                raise StopError(text)
+
+        def hand_over(kind: str, message: dict[str, Any], count: int = 1) -> None:
             callbacks[kind](message)
-            seen[kind] += 1
-        seen["RECORD"] += records
+            seen[kind] += count
+
+        def hand_over_records(stream: str, records: list[msgspec.Raw]) -> None:
+            if records:
+                message = {"type": "RECORD", "stream": stream, "records": records}
+                hand_over("RECORD", message, len(records))
+
+        source = getattr(file_input, "buffer", file_input) or self.default_input
+        for lines in _arriving(source):
+            stream: str = ""
+            records: list[msgspec.Raw] = []
+            for line, read in zip(lines, _messages(lines), strict=True):
+                if read is not None and read.type == "RECORD" and read.stream and read.record:
+                    if read.stream != stream:
+                        hand_over_records(stream, records)
+                        stream, records = read.stream, []
+                    records.append(read.record)
+                    continue
+                hand_over_records(stream, records)
+                records = []
+                message = self.deserialize_json(line)
+                self.assert_line_requires(message, {"type"})
+                kind = message["type"]
+                if kind not in callbacks:
+                    text = f"the input holds a message of the unknown type {kind!r}"
+                    raise StopError(text)
+                if kind == "RECORD":
+                    self.assert_line_requires(message, {"stream", "record"})
+                    message["records"] = [message["record"]]
+                hand_over(kind, message)
+            hand_over_records(stream, records)
         return seen
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
@@ -118,6 +139,39 @@ class MessageReader(GenericSingerReader[bytes]):
             kind = line_dict.get("type", "message without type")
             text = f"a {kind} of the stream {line_dict.get('stream')} lacks {missing}"
             raise StopError(text)
+
+
+def _arriving(source: IO[Any]) -> Iterator[list[bytes]]:
+    """Yield the lines of a stream as they arrive, those together that came together."""
+    read = getattr(source, "read1", None)
+    if read is None:
+        # A text in memory.
+        yield io.BytesIO(source.read().encode()).readlines()
+        return
+    begun: list[bytes] = []
+    while chunk := read(CHUNK):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield io.BytesIO(b"".join([*begun, chunk[:end]])).readlines()
+            begun.clear()
+        begun.append(chunk[end:])
+    if last := b"".join(begun):
+        yield [last]
+
+
+def _messages(lines: list[bytes]) -> list[_Message | None]:
+    """Decode lines; None stands for one that is no message at first sight."""
+    try:
+        return list(map(_decode_message, lines))
+    except NOT_JSON:
+        return list(map(_message, lines))
+
+
+def _message(line: bytes) -> _Message | None:
+    try:
+        return _decode_message(line)
+    except NOT_JSON:
+        return None
 
 
 class TargetPhoneIQ(Target):
@@ -256,7 +310,7 @@ class TargetPhoneIQ(Target):
         Args:
             stream_name: Name of the stream.
         """
-        return ContactsSink if stream_name == "contacts" else UnknownStreamSink
+        return ContactsSink if stream_name == STREAM else UnknownStreamSink
 
     def process_endofpipe(self) -> None:
         """Write what is left and say what was done.
@@ -276,22 +330,22 @@ class TargetPhoneIQ(Target):
             raise StopError(message)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Hand a record to the writer at once where nothing is to be done to it."""
-        record = message_dict.get("record")
-        if type(record) is msgspec.Raw:
-            stream = message_dict["stream"]
-            counter = self._unmapped.get(stream)
-            if counter is not None:
-                try:
-                    write = PlainWrite(stream, record)
-                except NOT_JSON:
-                    pass
-                else:
-                    self.writer.add(write)
-                    counter.value += 1
-                    return
-        self._assert_line_requires(message_dict, requires={"stream", "record"})
-        self._process_any_record(message_dict["stream"], record)
+        """Hand records to the writer at once where nothing is to be done to them."""
+        stream, records = message_dict["stream"], message_dict["records"]
+        counter = self._unmapped.get(stream)
+        if counter is None or not isinstance(records[0], msgspec.Raw):
+            for record in records:
+                self._process_any_record(stream, record)
+            return
+        for found in sorted_out(records):
+            if isinstance(found, Upserts):
+                self.writer.add_upserts(found)
+                counter.value += len(found.lines)
+            elif isinstance(found, PlainWrite):
+                self.writer.add(found)
+                counter.value += 1
+            else:
+                self._process_any_record(stream, found)
 
     def _process_any_record(self, stream: str, record: Any) -> None:
         """Hand a record to its sink: the SDK's own way without validation and date parsing."""

@@ -18,19 +18,19 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from phoneiq_client import ErrorDetail, PhoneIQ, PhoneIQError, Result, TooLargeError
+import msgspec
+from phoneiq_client import ErrorDetail, PhoneIQ, PhoneIQError, Result, TooLargeError, Upsert
 
 from target_phoneiq.errors import StopError
-from target_phoneiq.writes import RefusedError
+from target_phoneiq.writes import STREAM, PlainWrite, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import msgspec
     from phoneiq_client import Operation
 
     from target_phoneiq.rejects import RejectFile
-    from target_phoneiq.writes import Write
+    from target_phoneiq.writes import Upserts, Write
 
 MAX_BATCH_BYTES = 4_500_000
 MAX_BATCH_AGE = 60.0
@@ -50,7 +50,8 @@ _NO_STATE: Any = object()
 
 class _Batch:
     def __init__(self) -> None:
-        self.writes: list[Write] = []
+        # A record that is sent as it is stands for its write.
+        self.writes: list[Write | msgspec.Raw] = []
         self.operations: list[Operation | msgspec.Raw] = []
         self.keys: set[str] = set()
         self.bytes = 0
@@ -64,6 +65,16 @@ class _Batch:
         self.operations.append(operation)
         self.keys.update(write.keys)
         self.bytes += write.size
+
+    def extend(self, lines: list[msgspec.Raw], keys: list[str], size: int) -> None:
+        self.writes += lines
+        self.operations += map(Upsert, lines)
+        self.keys.update(filter(None, keys))
+        self.bytes += size
+
+    def write(self, index: int) -> Write:
+        write = self.writes[index]
+        return PlainWrite(STREAM, write) if isinstance(write, msgspec.Raw) else write
 
 
 class Writer:
@@ -96,6 +107,7 @@ class Writer:
         self._threads = ThreadPoolExecutor(max_in_flight, thread_name_prefix="phoneiq")
         self._filling = _Batch()
         self._unsettled: deque[_Batch] = deque()
+        self._unsettled_keys: set[str] = set()
         self.counts: Counter[str] = Counter()
 
     def add(self, write: Write) -> None:
@@ -114,8 +126,27 @@ class Writer:
             self._dispatch()
             batch = self._filling
         batch.add(write, operation)
-        if len(batch.writes) >= self._batch_size or time.monotonic() - batch.opened > MAX_BATCH_AGE:
-            self._dispatch()
+        self._dispatch_if_due()
+
+    def add_upserts(self, upserts: Upserts) -> None:
+        """Take writes that need nothing done to them; each is sent when its batch is full.
+
+        Raises:
+            StopError: If an earlier write could not be sent.
+        """
+        done = 0
+        while done < len(upserts.lines):
+            batch = self._filling
+            until = done + self._batch_size - len(batch.writes)
+            lines = upserts.lines[done:until]
+            size = sum(map(len, lines))
+            if batch.bytes + size > MAX_BATCH_BYTES:
+                self.add(PlainWrite(STREAM, lines[0]))
+                done += 1
+                continue
+            batch.extend(lines, upserts.keys[done:until], size)
+            done += len(lines)
+            self._dispatch_if_due()
 
     def state(self, value: Any) -> None:
         """Take a STATE; it passes when every write before it is settled.
@@ -148,6 +179,11 @@ class Writer:
         """Send nothing more: waits between attempts end, requests in flight run out."""
         self._stopped.set()
 
+    def _dispatch_if_due(self) -> None:
+        batch = self._filling
+        if len(batch.writes) >= self._batch_size or time.monotonic() - batch.opened > MAX_BATCH_AGE:
+            self._dispatch()
+
     def _dispatch(self) -> None:
         batch = self._filling
         if not batch.writes:
@@ -161,13 +197,14 @@ class Writer:
         batch.overlapped = bool(self._unsettled)
         batch.answer = self._threads.submit(self._send, batch.operations)
         self._unsettled.append(batch)
+        self._unsettled_keys |= batch.keys
 
     def _may_leave(self, batch: _Batch) -> bool:
         unanswered = sum(not other.answer.done() for other in self._unsettled)
         return (
             unanswered < self._max_in_flight * (1 + QUEUED_PER_REQUEST)
             and len(self._unsettled) < self._max_in_flight * UNSETTLED_PER_REQUEST
-            and all(batch.keys.isdisjoint(other.keys) for other in self._unsettled)
+            and self._unsettled_keys.isdisjoint(batch.keys)
         )
 
     def _send(self, operations: list[Operation | msgspec.Raw]) -> list[Result]:
@@ -190,7 +227,7 @@ class Writer:
                 results = batch.answer.result()
                 if batch.overlapped:
                     results = self._again(batch, results)
-                self._count(batch.writes, results)
+                self._count(batch, results)
             except PhoneIQError as error:
                 self.stop()
                 raise StopError(str(error)) from error
@@ -198,17 +235,19 @@ class Writer:
                 self.stop()
                 raise
             self._unsettled.popleft()
+            # No other one that has left shares a key with it.
+            self._unsettled_keys -= batch.keys
             if batch.state is not _NO_STATE:
                 self._emit_state(batch.state)
 
     def _again(self, batch: _Batch, results: list[Result]) -> list[Result]:
         """Repeat writes whose `salesforce_id` an earlier batch may have set free meanwhile."""
-        if all(result.status != 409 for result in results):
+        if 409 not in map(_status, results):
             return results
         taken: list[int] = []
         later: set[str] = set()
         for index in reversed(range(len(results))):
-            keys = batch.writes[index].keys
+            keys = batch.write(index).keys
             if results[index].status == 409 and later.isdisjoint(keys):
                 taken.insert(0, index)
             later.update(keys)
@@ -219,15 +258,15 @@ class Writer:
             results[index] = result
         return results
 
-    def _count(self, writes: list[Write], results: list[Result]) -> None:
+    def _count(self, batch: _Batch, results: list[Result]) -> None:
         statuses = Counter(map(_status, results))
         for status, count in statuses.items():
             if status < 400:
                 self.counts[_DONE.get(status, "updated")] += count
         if max(statuses) >= 400:
-            for write, result in zip(writes, results, strict=True):
+            for index, result in enumerate(results):
                 if result.status >= 400:
-                    self._refused(write, result)
+                    self._refused(batch.write(index), result)
 
     def _refused(self, write: Write, result: Result) -> None:
         if result.status == 404 and write.action == "delete":

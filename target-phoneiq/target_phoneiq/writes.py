@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn
 
 import msgspec
 from phoneiq_client import Delete, ErrorDetail, Update, Upsert, contact_write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from phoneiq_client import Operation
 
 Action = Literal["create", "update", "upsert", "delete"]
+
+STREAM: Final = "contacts"
+"""The stream whose records are writes."""
 
 CUSTOM_PREFIX = "custom_"
 SDC_PREFIX = "_sdc_"
@@ -24,13 +29,15 @@ NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
 """What msgspec raises where it refuses a text."""
 
 # A record as the reconciler writes it: msgspec decodes and checks it in one step.
-_PLAIN = msgspec.defstruct(
+_PLAIN: Any = msgspec.defstruct(
     "PlainRecord",
-    [("id", str | None, None), ("sdc_deleted_at", str | None, None)],
+    [
+        ("id", str | None | msgspec.UnsetType, msgspec.UNSET),
+        ("sdc_deleted_at", str | None | msgspec.UnsetType, msgspec.UNSET),
+    ],
     bases=(contact_write(),),
     rename={"sdc_deleted_at": "_sdc_deleted_at"},
     forbid_unknown_fields=True,
-    omit_defaults=True,
 )
 _KNOWN = msgspec.defstruct("Known", [], bases=(contact_write(),), forbid_unknown_fields=False)
 _WRONG_TYPE = re.compile(r"(.+) - at `\$\.(\w+)")
@@ -38,6 +45,7 @@ _WRONG_TYPE = re.compile(r"(.+) - at `\$\.(\w+)")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder().decode
 _decode_plain: Any = msgspec.json.Decoder(_PLAIN).decode
+_decode_plain_list: Any = msgspec.json.Decoder(list[_PLAIN]).decode
 
 
 class RefusedError(Exception):
@@ -111,18 +119,19 @@ class PlainWrite(Write):
 
     __slots__ = ("_fields", "_line")
 
-    def __init__(self, stream: str, line: msgspec.Raw) -> None:
-        """Decode a record.
+    def __init__(self, stream: str, line: msgspec.Raw, fields: Any = None) -> None:
+        """Decode a record, unless that was done.
 
         Raises:
             msgspec.MsgspecError: If it is none of this kind: `RecordWrite` takes any.
             UnicodeDecodeError: If it is no text.
         """
-        fields = _decode_plain(line)
+        if fields is None:
+            fields = _decode_plain(line)
         self.stream = stream
         self.id = fields.id or None
         self.external_id = fields.salesforce_id or None
-        self.deleted = fields.sdc_deleted_at is not None
+        self.deleted = fields.sdc_deleted_at not in {msgspec.UNSET, None}
         self.size = len(line)
         self._line = line
         self._fields = fields
@@ -135,8 +144,7 @@ class PlainWrite(Write):
 
     def operation(self) -> Operation:
         """Return what PhoneIQ is to do."""
-        # None is the default here, which is left out.
-        self._fields.id = None
+        self._fields.id = self._fields.sdc_deleted_at = msgspec.UNSET
         return self._operation(self._fields)
 
 
@@ -185,6 +193,61 @@ class RecordWrite(Write):
         except msgspec.ValidationError as error:
             _refuse_type(error)
         return contact
+
+
+class Upserts(NamedTuple):
+    """Writes in a row that send a record as it is, to its `salesforce_id` or as a new contact.
+
+    Attributes:
+        lines: The records.
+        keys: What names the contact of each one, as in `Write.keys`; "" for a new one.
+    """
+
+    lines: list[msgspec.Raw]
+    keys: list[str]
+
+
+def sorted_out(lines: list[msgspec.Raw]) -> Iterator[Upserts | PlainWrite | msgspec.Raw]:
+    """Say what records ask for, as many at once as can be.
+
+    Args:
+        lines: Records of the stream `contacts`.
+
+    Yields:
+        The same in the same order: what is neither upsert nor plain write needs a closer look.
+    """
+    upserts = Upserts([], [])
+    for line, fields in zip(lines, _plain_fields(lines), strict=True):
+        if (
+            fields is not None
+            and fields.id is msgspec.UNSET
+            and fields.sdc_deleted_at is msgspec.UNSET
+        ):
+            upserts.lines.append(line)
+            upserts.keys.append((fields.salesforce_id or "")[:SALESFORCE_ID_STEM])
+            continue
+        if upserts.lines:
+            yield upserts
+            upserts = Upserts([], [])
+        yield line if fields is None else PlainWrite(STREAM, line, fields)
+    if upserts.lines:
+        yield upserts
+
+
+def _plain_fields(lines: list[msgspec.Raw]) -> list[Any]:
+    """Decode and check records; None stands for one that is no plain one."""
+    try:
+        fields: list[Any] = _decode_plain_list(b"[" + b",".join(lines) + b"]")
+    except NOT_JSON:
+        return list(map(_plain_fields_of_one, lines))
+    return fields
+
+
+def _plain_fields_of_one(line: msgspec.Raw) -> Any:
+    try:
+        return _decode_plain(line)
+    except NOT_JSON:
+        return None
 
 
 def decode_json(text: msgspec.Raw | bytes | str) -> Any:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from phoneiq_client import standard_fields
-from target_phoneiq.writes import PlainWrite, RecordWrite
+from phoneiq_client import Upsert, standard_fields
+from target_phoneiq.writes import PlainWrite, RecordWrite, Upserts, sorted_out
 
 WORD = st.text('aé🙂"\\/\n ', max_size=4)
 TEXT = st.none() | WORD
@@ -38,6 +38,18 @@ def told(write):
 def test_both_ways_ask_phoneiq_for_the_same(record):
     plain = PlainWrite("contacts", msgspec.Raw(msgspec.json.encode(record)))
     assert told(plain) == told(RecordWrite("contacts", record))
+
+
+@given(record=records)
+def test_a_record_that_is_sent_as_it_is_asks_for_the_same(record):
+    (found,) = sorted_out([msgspec.Raw(msgspec.json.encode(record))])
+    as_it_is = "id" not in record and "_sdc_deleted_at" not in record
+    assert isinstance(found, Upserts) == as_it_is
+    if as_it_is:
+        (line,), (key,) = found
+        write = RecordWrite("contacts", record)
+        assert [key] == (write.keys or [""])
+        assert msgspec.json.decode(msgspec.json.encode(Upsert(line))) == told(write)[1]
 
 
 @pytest.mark.parametrize(
