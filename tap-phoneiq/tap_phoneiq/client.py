@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -48,6 +49,17 @@ class _Record(msgspec.Struct, tag_field="type", tag="RECORD"):
     time_extracted: str
 
 
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Let the signals that the SDK has handlers for wait: they would cut a line short."""
+    ending = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
+
+
 class BufferedWriter(MsgSpecWriter):
     """Writes records as they fill the buffer, and every other message at once."""
 
@@ -62,7 +74,9 @@ class BufferedWriter(MsgSpecWriter):
             time_extracted: When they came, RFC 3339 in UTC.
         """
         messages = [_Record(stream, record, time_extracted) for record in records]
-        sys.stdout.buffer.write(self._encode_lines(messages))
+        lines = self._encode_lines(messages)
+        with _whole():
+            sys.stdout.buffer.write(lines)
 
     def write_message(self, message: Message) -> None:
         """Write a message to stdout.
@@ -70,9 +84,11 @@ class BufferedWriter(MsgSpecWriter):
         Args:
             message: The message to write.
         """
-        sys.stdout.buffer.write(self.format_message(message))
-        if message.type is not SingerMessageType.RECORD:
-            sys.stdout.flush()
+        line = self.format_message(message)
+        with _whole():
+            sys.stdout.buffer.write(line)
+            if message.type is not SingerMessageType.RECORD:
+                sys.stdout.flush()
 
 
 class PhoneIQStream(Stream):

@@ -48,19 +48,29 @@ def settings(box):
 
 
 @pytest.fixture
-def tap(settings, tmp_path):
+def command(settings, tmp_path):
+    """Returns the command that starts the tap with the sandbox's settings, changed."""
+
+    def of(**changed: Any) -> list[str]:
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps(settings | changed))
+        return [str(Path(sys.executable).parent / "tap-phoneiq"), "--config", str(config)]
+
+    return of
+
+
+@pytest.fixture
+def tap(command, tmp_path):
     """Runs the tap with the sandbox's settings, changed by `settings`, and arguments."""
 
     def run(*arguments: str, state: Any = None, env: Any = None, **changed: Any) -> Extract:
-        config = tmp_path / "config.json"
-        config.write_text(json.dumps(settings | changed))
-        command = [str(Path(sys.executable).parent / "tap-phoneiq"), "--config", str(config)]
+        words = command(**changed)
         if state is not None:
             path = tmp_path / "state.json"
             path.write_text(json.dumps(state))
-            command += ["--state", str(path)]
+            words += ["--state", str(path)]
         done = subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, check=False, env=env
+            [*words, *arguments], capture_output=True, text=True, check=False, env=env
         )
         lines = done.stdout.splitlines() if not arguments else []
         log = done.stderr + (done.stdout if arguments else "")
