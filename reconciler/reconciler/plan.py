@@ -128,6 +128,8 @@ class Planner:
                 duplicates |= found.duplicates
             self._ledger.pairs.store(made, duplicates, self._run)
             self._summary.paired += len(made)
+        # Those of them whose creates were under way when they were merged or converted.
+        self._ledger.pairs.follow_successors(self._settings.renamed_keys)
         self._ledger.plans.settle_gone(self._side, self._observed.get(self._side, 0))
         if not allows(self._settings.sync_direction, other(self._side)):
             self._ledger.plans.settle_alone(self._side)
@@ -224,10 +226,11 @@ class Planner:
                 )
         self._add_reference(pair, changes)
         source, target = _ends(pair, self._side)
+        awaited = self._awaited(unseen, seen)
         closed = {
             side: opened
             for side, opened in unseen.items()
-            if not (opened.action == "update" and changes[side])
+            if side not in awaited and not (opened.action == "update" and changes[side])
         }
         opened = unseen.get(self._side) if self._side not in closed else None
         emitted, write = (
@@ -237,14 +240,14 @@ class Planner:
                 target.stamp,
                 has_arrived=self._side in seen,
             )
-            if changes[self._side]
+            if changes[self._side] and self._side not in awaited
             else (None, None)
         )
         replaced = _overtaken(opened, emitted)
         outcome = Outcome(
             rows=(pair.salesforce.row, pair.phoneiq.row),
             source_row=source.row,
-            settled=not (changes[SALESFORCE] or changes[PHONEIQ]),
+            settled=not (changes[SALESFORCE] or changes[PHONEIQ] or awaited),
             pair=pair.pair,
             baseline=exchange.baseline(merged.baseline, others)
             if merged.baseline != before
@@ -264,6 +267,22 @@ class Planner:
             else None,
         )
         return outcome, write
+
+    def _awaited(
+        self, unseen: Mapping[Side, OpenWrite], seen: Mapping[Side, OpenWrite]
+    ) -> set[Side]:
+        """The sides whose update may have arrived: nobody has looked since it went out.
+
+        Until then it is neither given up nor replaced, or what it leaves there would pass for
+        somebody's edit.
+        """
+        return {
+            side
+            for side, opened in unseen.items()
+            if opened.action == "update"
+            and side not in seen
+            and opened.run > self._observed.get(side, 0)
+        }
 
     @staticmethod
     def _made(pair: OpenPair, unseen: Mapping[Side, OpenWrite]) -> tuple[int, ...]:

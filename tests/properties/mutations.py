@@ -99,9 +99,9 @@ MUTATIONS = (
     ),
     Mutation(
         "nobody follows merges and conversions",
-        "plan.py",
-        "        self._ledger.pairs.follow_successors(self._settings.renamed_keys)\n",
-        "",
+        "ledger/pairs.py",
+        "while moves := connection.execute(found).all():",
+        "while moves := []:",
     ),
 )
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
+from reconciler.ledger import Ledger
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE, lost_from
+from tests.reconciler.platforms import deliver
 
 
 def lose(_):
@@ -138,6 +142,32 @@ def test_an_edit_after_the_write_was_emitted_is_no_conflict_with_that_write(star
     assert job.phoneiq.get(contact)["job_title"] == "fourth"
 
 
+def test_an_update_is_not_given_up_before_its_side_was_observed(job):
+    record, contact = job.pair_up(Title="Countess")
+    job.salesforce.edit(record, Title="Analyst")
+    late = []
+    job.pipe(TO_PHONEIQ, target=lambda messages: late.extend(messages) or [])
+    job.salesforce.edit(record, Title="Countess")
+    assert job.pipe(TO_PHONEIQ).records == []
+    deliver(job.phoneiq, late)
+    job.settle()
+    assert job.salesforce.get(record)["Title"] == "Countess"
+    assert job.phoneiq.get(contact)["job_title"] == "Countess"
+
+
+@pytest.mark.parametrize("on_conflict", ["keep_salesforce", "keep_phoneiq"])
+def test_an_update_is_not_replaced_before_its_side_was_observed(start, on_conflict):
+    job = start(on_conflict=on_conflict)
+    record, contact = job.pair_up(Title="Countess")
+    job.salesforce.edit(record, Title="Analyst")
+    job.pipe(TO_PHONEIQ)
+    job.salesforce.edit(record, Title="Programmer")
+    job.pipe(TO_PHONEIQ, target=lose)
+    job.settle()
+    assert job.salesforce.get(record)["Title"] == "Programmer"
+    assert job.phoneiq.get(contact)["job_title"] == "Programmer"
+
+
 @pytest.mark.parametrize("on_conflict", ["keep_salesforce", "keep_phoneiq"])
 def test_an_edit_after_the_create_was_emitted_is_no_conflict_with_that_create(start, on_conflict):
     job = start(on_conflict=on_conflict)
@@ -148,3 +178,28 @@ def test_an_edit_after_the_create_was_emitted_is_no_conflict_with_that_create(st
     job.settle()
     assert [row["Title"] for row in job.salesforce.live()] == ["second"]
     assert job.phoneiq.get(contact)["job_title"] == "second"
+
+
+def test_a_lost_create_of_a_record_whose_number_is_taken_since_is_given_up(start):
+    job = start(shared_phone="reject")
+    job.pair_up()
+    other = job.salesforce.create("Contact", FirstName="Bob", MobilePhone="+14155550143")
+    job.pipe(TO_PHONEIQ, target=lose)
+    job.salesforce.edit(other, MobilePhone="+14155550132")
+    passed = job.settle()
+    assert passed[-1].summary["unconfirmed"] == 0
+    assert _open_writes(job) == 0
+
+
+def test_a_lost_create_of_a_record_that_takes_no_part_any_more_is_given_up(job):
+    job.pair_up()
+    other = job.salesforce.create("Contact", FirstName="Bob", MobilePhone="+14155550143")
+    job.pipe(TO_PHONEIQ, target=lose)
+    job.salesforce.edit(other, FirstName=None)
+    job.settle()
+    assert _open_writes(job) == 0
+
+
+def _open_writes(job):
+    with closing(Ledger(job.ledger_url)) as ledger:
+        return ledger.overview.open_writes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.reconciler.job import TO_PHONEIQ, lost_from
+
 
 def test_the_pair_of_a_merged_record_moves_to_its_master(job):
     loser, contact = job.pair_up(Title="Countess")
@@ -69,3 +71,35 @@ def test_the_company_fallback_of_a_converted_lead_does_not_reach_phoneiq(start):
     job.settle()
     assert [row["attributes"] for row in job.salesforce.live()] == ["Contact"]
     assert job.phoneiq.get(contact)["company"] == "Acme"
+
+
+def test_a_lead_that_is_converted_while_it_is_created_is_not_created_again(job):
+    job.settle()
+    lead = job.salesforce.create("Lead", FirstName="Ada", MobilePhone="+14155550132")
+    assert len(job.pipe(TO_PHONEIQ).records) == 1
+    converted = job.salesforce.convert(lead)
+    assert job.pipe(TO_PHONEIQ).records == []
+    job.settle()
+    (contact,) = job.phoneiq.live()
+    assert contact["salesforce_id"] == converted
+    assert contact["salesforce_object"] == "Contact"
+
+
+def test_a_converted_lead_whose_create_was_lost_is_created_as_its_contact(job):
+    job.settle()
+    lead = job.salesforce.create("Lead", FirstName="Ada", MobilePhone="+14155550132")
+    job.pipe(TO_PHONEIQ, target=lost_from(0))
+    converted = job.salesforce.convert(lead)
+    job.settle()
+    assert [row["salesforce_id"] for row in job.phoneiq.live()] == [converted]
+
+
+def test_a_record_that_is_merged_while_it_is_created_is_not_created_again(job):
+    job.settle()
+    loser = job.salesforce.create("Contact", FirstName="Ada", MobilePhone="+14155550132")
+    assert len(job.pipe(TO_PHONEIQ).records) == 1
+    winner = job.salesforce.create("Contact", FirstName="Ada", MobilePhone="+14155550132")
+    job.salesforce.merge(winner, loser)
+    assert job.pipe(TO_PHONEIQ).records == []
+    job.settle()
+    assert [row["salesforce_id"] for row in job.phoneiq.live()] == [winner]

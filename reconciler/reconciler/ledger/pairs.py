@@ -34,6 +34,7 @@ from reconciler.ledger.rows import (
 )
 from reconciler.ledger.sets import among, insert_rows, update_rows
 from reconciler.ledger.tables import (
+    is_given_up,
     observations,
     pairs,
     phone_numbers,
@@ -155,20 +156,13 @@ class Pairs:
         )
 
     def are_open(self) -> bool:
-        """Whether any record without a pair is open: else there is nobody to pair."""
+        """Whether any record without a pair is open, or waits for a create that is not wanted."""
+        alone = and_(records.c.settled == false(), records.c.pair.is_(None), records.c.row > 0)
+        kinds = [and_(alone, records.c.side == side) for side in SIDES]
         with self._database.reading() as connection:
             return any(
-                connection.scalar(
-                    select(records.c.row)
-                    .where(
-                        records.c.settled == false(),
-                        records.c.pair.is_(None),
-                        records.c.side == side,
-                        records.c.row > 0,
-                    )
-                    .limit(1)
-                )
-                for side in SIDES
+                connection.scalar(select(records.c.row).where(kind).limit(1))
+                for kind in (*kinds, is_given_up)
             )
 
     def by_reference(self, run: int, *, has_shadows: bool) -> int:

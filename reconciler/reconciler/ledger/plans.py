@@ -35,6 +35,8 @@ from reconciler.ledger.sets import among, insert_rows, update_rows
 from reconciler.ledger.tables import (
     conflicts,
     field_skips,
+    is_given_up,
+    is_leaving,
     made_from,
     observations,
     originals,
@@ -307,6 +309,7 @@ class Plans:
                         records.c.deleted == false(),
                         records.c.released == false(),
                         records.c.row.not_in(select(waiting.c.row)),
+                        *_are_no_heirs(),
                         *_of_shard(records.c.row, shard),
                     )
                     .order_by(records.c.row)
@@ -392,30 +395,31 @@ class Plans:
             }
 
     def settle_gone(self, side: Side, before: int) -> None:
-        """Settle deleted records without a pair, and their creates that have not appeared.
+        """Settle deleted records without a pair; give up creates that nobody wants any more.
 
         Args:
             side: The side that they were to appear on.
-            before: The newest run that observed that side completely.
+            before: The newest run that observed that side completely: what was sent earlier and
+                has not appeared is lost.
         """
-        is_gone = and_(
-            records.c.settled == false(), records.c.deleted == true(), records.c.pair.is_(None)
-        )
-        gone = and_(
+        lost = select(writes.c.write).where(
             writes.c.side == side,
             writes.c.action == "create",
             writes.c.confirmed_run.is_(None),
             writes.c.run < before,
-            writes.c.source_row.in_(
-                select(records.c.row).where(is_gone, records.c.creating == true())
-            ),
+            writes.c.source_row.in_(select(records.c.row).where(is_given_up)),
         )
         with self._database.transaction() as connection:
-            sources = connection.scalars(select(writes.c.source_row).where(gone)).all()
-            connection.execute(update(writes).where(gone).values(confirmed_run=0))
-            end_creating(connection, sources)
+            self._close(connection, connection.scalars(lost).all(), 0)
             connection.execute(
-                update(records).where(is_gone, records.c.creating == false()).values(settled=True)
+                update(records)
+                .where(
+                    records.c.settled == false(),
+                    records.c.deleted == true(),
+                    records.c.pair.is_(None),
+                    records.c.creating == false(),
+                )
+                .values(settled=True)
             )
 
     def settle_alone(self, side: Side) -> None:
@@ -483,7 +487,7 @@ class Plans:
                     dissolve(connection, one.pair, released=one.released)
 
     @staticmethod
-    def _close(connection: Connection, numbers: list[int], run: int) -> None:
+    def _close(connection: Connection, numbers: Sequence[int], run: int) -> None:
         if not numbers:
             return
         closed = among(writes.c.write, numbers)
@@ -715,6 +719,23 @@ def _of_shard(column: Any, shard: Shard | None) -> tuple[Any, ...]:
         return ()
     index, count = shard
     return (column % count == index,)
+
+
+def _are_no_heirs() -> tuple[Any, ...]:
+    """Records that take nobody's place from whom a create is under way.
+
+    What appears across then gets its pair, and the heir has it from there.
+    """
+    places = select(records.c.successor).where(is_leaving)
+    return (
+        records.c.id.not_in(places),
+        # A Person Account stands for its shadow Contact.
+        or_(
+            records.c.object != "PersonAccount",
+            records.c.related.is_(None),
+            records.c.related.not_in(places),
+        ),
+    )
 
 
 def _shown_columns() -> tuple[Any, ...]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     false,
+    or_,
     true,
 )
 from sqlalchemy.types import TypeDecorator
@@ -249,6 +250,10 @@ _partial_index(
     where=records.c.successor.is_not(None),
 )
 
+# From whom a create is under way whose place another takes.
+is_leaving: Final = and_(records.c.successor.is_not(None), records.c.creating == true())
+_partial_index("records_leaving", records.c.successor, where=is_leaving)
+
 # Whose pair is to move on; and what is gone, but not settled.
 _partial_index(
     "records_moving",
@@ -261,6 +266,18 @@ _partial_index(
     records.c.row,
     where=and_(records.c.settled == false(), records.c.deleted == true()),
 )
+
+#: A create from it is under way that nobody wants any more.
+is_given_up: Final = and_(
+    records.c.creating == true(),
+    records.c.pair.is_(None),
+    or_(
+        records.c.deleted == true(),
+        records.c.skip.is_not(None),
+        records.c.duplicate_of.is_not(None),
+    ),
+)
+_partial_index("records_given_up", records.c.row, where=is_given_up)
 
 observations = Table(
     "observations",
