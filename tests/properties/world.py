@@ -135,7 +135,8 @@ class World:
         self.pipes = 0
         #: How many pipes had run before each clean run of the whole job.
         self.clean_runs: set[int] = set()
-        self.delayed: list[tuple[Side, list[Message]]] = []
+        #: Side and messages, and how many pipes had run when they were sent.
+        self.delayed: list[tuple[Side, list[Message], int]] = []
         self.ever: dict[str, set[Any]] = {}
         self.change_setting()
 
@@ -316,7 +317,7 @@ class World:
 
     def delay(self, side: Side, messages: list[Message]) -> None:
         """Hold messages back until the next pipe starts."""
-        self.delayed.append((side, messages))
+        self.delayed.append((side, messages, self.pipes))
 
     def run(self) -> list[Any]:
         """The whole job without a fault; what its pipes wrote."""
@@ -349,10 +350,20 @@ class World:
                 assert any(is_number(record.get(name)) for name in PHONES), record
 
     def _deliver_delayed(self) -> None:
-        for side, messages in self.delayed:
+        for side, messages, sent in self.delayed:
+            before = {id_: self.read(side, id_) for id_ in self.everybody(side)}
             deliver(self.job.salesforce if side == "salesforce" else self.job.phoneiq, messages)
+            for id_, values in before.items():
+                self._overwrite(side, id_, values, sent)
         self.delayed.clear()
         self._adopt()
+
+    def _overwrite(self, side: Side, id_: str, before: Mapping[str, Value], sent: int) -> None:
+        """What comes late takes the place of what was typed there since: nothing is conditional."""
+        for name, value in self.read(side, id_).items():
+            one = self.owner[id_].fields[name]
+            if value != before[name] and side in one.typed and max(one.when) > sent:
+                one.type(side, value, self.pipes)
 
     def _agreeing(self) -> Iterator[tuple[tuple[int, str], Value]]:
         for person in self.people:
