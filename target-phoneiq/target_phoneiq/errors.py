@@ -14,3 +14,20 @@ class StopError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002
         """Log the message."""
         logging.getLogger("target-phoneiq").error(self.message)
+
+
+class SignalError(StopError):
+    """Ends the target where a signal asks for it, with the signal's exit code."""
+
+    def __init__(self, signum: int) -> None:
+        """Say it.
+
+        Args:
+            signum: The signal.
+        """
+        super().__init__(f"stopped by signal {signum}; what is not confirmed comes again")
+        self.exit_code = 128 + signum  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:  # noqa: ARG002
+        """Log the message: nothing is wrong."""
+        logging.getLogger("target-phoneiq").warning(self.message)

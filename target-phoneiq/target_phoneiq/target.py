@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from target_phoneiq.errors import StopError
+from target_phoneiq.errors import SignalError, StopError
 from target_phoneiq.rejects import RejectFile
 from target_phoneiq.sinks import ContactsSink, PhoneIQSink, UnknownStreamSink
 from target_phoneiq.writer import Writer
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 CHUNK: Final = 1 << 18
 """The most bytes of input that are read at once."""
 
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+"""The signals that the SDK has handlers for."""
+
 
 class _Message(msgspec.Struct):
     """A Singer message; what a record holds stays text until it is known what it is for."""
@@ -48,7 +52,14 @@ _decode_message = msgspec.json.Decoder(_Message).decode
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads messages fast, and keeps their content, which is personal, out of errors."""
+    """Reads messages fast, and keeps their content, which is personal, out of errors.
+
+    A signal ends the reading, but not in the middle of what is done with a message: that may be
+    half a line of the reject file or half a STATE.
+    """
+
+    _signal: int | None = None
+    _is_waiting = False
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -70,6 +81,7 @@ class MessageReader(GenericSingerReader[bytes]):
             How many messages of each type there were.
 
         Raises:
+            SignalError: If a signal came.
             StopError: If a line is no message.
         """
         seen: Counter[str] = Counter()
@@ -84,7 +96,9 @@ class MessageReader(GenericSingerReader[bytes]):
                 hand_over("RECORD", message, len(records))
 
         source = getattr(file_input, "buffer", file_input) or self.default_input
+        self._wait()
         for lines in _arriving(source):
+            self._is_waiting = False
             stream: str = ""
             records: list[msgspec.Raw] = []
             for line, read in zip(lines, _messages(lines), strict=True):
@@ -107,7 +121,29 @@ class MessageReader(GenericSingerReader[bytes]):
                     message["records"] = [message["record"]]
                 hand_over(kind, message)
             hand_over_records(stream, records)
+            self._wait()
+        self._is_waiting = False
         return seen
+
+    def _wait(self) -> None:
+        # In this order: a signal is seen here, or ends the wait.
+        self._is_waiting = True
+        if self._signal is not None:
+            raise SignalError(self._signal)
+
+    def end(self, signum: int) -> None:
+        """End the reading; called by a signal, in the middle of whatever is done.
+
+        Args:
+            signum: The signal.
+
+        Raises:
+            SignalError: If nothing is done but to wait for input.
+        """
+        if self._signal is None:
+            self._signal = signum
+            if self._is_waiting:
+                raise SignalError(signum)
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """Return the message of one line.
@@ -255,13 +291,15 @@ class TargetPhoneIQ(Target):
             StopError: If a setting is missing or wrong.
         """
         self._started = time.monotonic()
+        # Before a signal can come.
+        self._reader = MessageReader()
         self._newest_state: Any = None
         # The streams whose records are written as they are, and what counts them.
         self._unmapped: dict[str, metrics.Counter] = {}
         if isinstance(config, dict):
             config = {name: value for name, value in config.items() if value is not None}
         try:
-            super().__init__(config=config, **kwargs)
+            super().__init__(config=config, message_reader=self._reader, **kwargs)
         except ConfigValidationError as error:
             raise StopError("; ".join(map(_without_key, error.errors))) from error
         except ValueError as error:
@@ -392,9 +430,18 @@ class TargetPhoneIQ(Target):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Send nothing more. What has no STATE yet comes again with the next run."""
-        self.logger.warning("stopped by signal %d; what is not confirmed comes again", signum)
-        self.writer.stop()
-        sys.exit(128 + signum)
+        writer = vars(self).get("writer")
+        if writer is not None:
+            writer.stop(SignalError(signum))
+        self._reader.end(signum)
+
+    def _write_state_message(self, state: Any) -> None:
+        """Emit STATE; a signal would cut it short where Python does not buffer its output."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            super()._write_state_message(state)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
     def _connect(self, sleep: Callable[[float], None]) -> PhoneIQ:
         try:

@@ -11,11 +11,12 @@ batches, one that names a contact of an unsettled batch waits until that one is 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from operator import attrgetter
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -98,7 +99,9 @@ class Writer:
             batch_size: Writes a request.
             max_in_flight: Requests at a time.
         """
-        self._stopped = threading.Event()
+        self._stopped: StopError | None = None
+        # Wakes whoever waits. A lock could be held by the very code that a signal interrupts.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._api = connect(self._wait)
         self._rejects = rejects
         self._emit_state = emit_state
@@ -175,9 +178,16 @@ class Writer:
         self._threads.shutdown()
         self._api.close()
 
-    def stop(self) -> None:
-        """Send nothing more: waits between attempts end, requests in flight run out."""
-        self._stopped.set()
+    def stop(self, why: StopError) -> None:
+        """Send nothing more: waits between attempts end, requests in flight run out.
+
+        A signal may call this in the middle of anything.
+
+        Args:
+            why: What writes that are not sent end with.
+        """
+        self._stopped = why
+        self._wake.put(None)
 
     def _dispatch_if_due(self) -> None:
         batch = self._filling
@@ -208,8 +218,8 @@ class Writer:
         )
 
     def _send(self, operations: list[Operation | msgspec.Raw]) -> list[Result]:
-        if self._stopped.is_set():
-            raise StopError(STOPPED)
+        if self._stopped is not None:
+            raise self._stopped
         try:
             return self._api.batch(operations)
         except TooLargeError as error:
@@ -229,10 +239,10 @@ class Writer:
                     results = self._again(batch, results)
                 self._count(batch, results)
             except PhoneIQError as error:
-                self.stop()
+                self.stop(StopError(STOPPED))
                 raise StopError(str(error)) from error
             except BaseException:
-                self.stop()
+                self.stop(StopError(STOPPED))
                 raise
             self._unsettled.popleft()
             # No other one that has left shares a key with it.
@@ -276,5 +286,9 @@ class Writer:
         self._rejects.add(write, error)
 
     def _wait(self, seconds: float) -> None:
-        if self._stopped.wait(seconds):
-            raise StopError(STOPPED)
+        with suppress(Empty):
+            self._wake.get(timeout=seconds)
+            # The others are to wake up, too.
+            self._wake.put(None)
+        if self._stopped is not None:
+            raise self._stopped

@@ -175,6 +175,51 @@ def test_a_terminated_target_ends_non_zero_and_sends_nothing_more(box, command, 
     assert box.admin.phoneiq.list() == []
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_signal_that_comes_while_a_state_is_written_leaves_it_whole(
+    command, say, monkeypatch, unbuffered
+):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with subprocess.Popen(
+        command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        # More than a pipe holds: it is being written until somebody reads it.
+        start = "x" * 1_000_000
+        messages = [say.schema(), say.state(start)]
+        process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
+        process.stdin.flush()
+        select.select([process.stdout], [], [])
+        process.terminate()
+        states, log = process.communicate()
+    assert process.returncode == 143
+    assert json.loads(states) == {"at": start}
+    assert "stopped by signal 15" in log
+    assert "Traceback" not in log
+
+
+def test_a_signal_ends_the_wait_for_phoneiq(box, command, say):
+    box.admin.fault(side="phoneiq", kind="status", method="POST", status=503, retry_after=60)
+    with subprocess.Popen(
+        command(batch_size=1, max_in_flight=1),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        messages = [say.schema(), *(say.record(first_name=str(n)) for n in range(9))]
+        process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
+        process.stdin.flush()
+        while not box.admin.requests(side="phoneiq", method="POST"):
+            assert process.poll() is None
+        process.terminate()
+        process.wait()
+        log = process.stderr.read()
+    assert process.returncode == 143, log
+    assert "stopped by signal 15" in log
+    assert "Traceback" not in log
+    assert box.admin.phoneiq.list() == []
+
+
 def test_a_batch_whose_answer_is_lost_is_written_once(box, target, say):
     box.admin.fault(side="phoneiq", kind="disconnect", method="POST", times=2)
     records = [say.record(first_name=str(n)) for n in range(10)]
