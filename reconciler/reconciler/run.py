@@ -87,19 +87,19 @@ class Run:
         self._stack = ExitStack()
         #: Whether there is nothing to do, since the sync was deleted.
         self.is_idle = False
+        #: The settings that the ledger was last planned with.
+        self._heeded: str | None = None
 
     def __enter__(self) -> Run:
         with self._stack:
             self._ledger = Ledger(self.settings.ledger_url)
             self._stack.callback(self._ledger.close)
-            self.is_idle = self._ledger.controls.get("deleted_at") is not None
             holder = (
                 f"{self.name}, process {os.getpid()} on {socket.gethostname()}, "
                 f"since {time.strftime('%Y-%m-%d %H:%M:%S')}"
             )
             self._lease = self._stack.enter_context(self._ledger.lease(holder))
             self._take_lease()
-            self.is_idle = self._ledger.controls.get("deleted_at") is not None
             self._before = self._ledger.runs.latest()
             self._run = self._ledger.runs.begin(self.settings.mode, self._part)
             self._progress = Progress(self.name, self._ledger.note_progress)
@@ -132,6 +132,7 @@ class Run:
         """Take the lease; the ledger is this run's alone where it has to be prepared first."""
 
         def choose() -> Work:
+            self._look()
             work = self._works()
             return "prepare" if work != "run" and self._is_unprepared() else work
 
@@ -140,10 +141,15 @@ class Run:
     def _wait(self, error: LeaseHeldError) -> None:
         logger.info("%s waits while another worker prepares the ledger: %s", self.name, error)
 
+    def _look(self) -> None:
+        """See what the ledger is like: which settings it heeds, and whether the sync is deleted."""
+        held = self._ledger.controls.read("fingerprint", "deleted_at")
+        self._heeded = held["fingerprint"]
+        self.is_idle = held["deleted_at"] is not None
+
     def _is_unprepared(self) -> bool:
         """Whether the ledger was last planned with other settings."""
-        before = self._ledger.controls.get("fingerprint")
-        return not self.is_idle and before != self.settings.fingerprint
+        return not self.is_idle and self._heeded != self.settings.fingerprint
 
     def _prepare(self) -> None:
         """Let the ledger heed the settings of now."""
@@ -339,21 +345,23 @@ class Run:
             ApprovalError: The plan is not the one that the operator has approved.
         """
         controls = self._ledger.controls
-        revert = controls.get("revert")
+        asked = controls.read("revert", "approved")
         if self.settings.mode == "observe-salesforce":
             return
         if self.settings.dry_run:
             self._preview()
             return
-        if revert is not None:
-            yield from self._revert(revert)
+        if asked["revert"] is not None:
+            yield from self._revert(asked["revert"])
             return
         side = self._writable()
         if side is None:
             return
-        approved = controls.get("approved")
-        if approved is not None:
-            check_approved(self._ledger, self.settings, side, approved["plan"])
+        if asked["approved"] is not None:
+            check_approved(self._ledger, self.settings, side, asked["approved"]["plan"])
+        if self._ledger.plans.is_at_rest():
+            self._close_plan(side)
+            return
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
         planner.check_deletions()
@@ -369,10 +377,10 @@ class Run:
     def _close_plan(self, side: Side) -> None:
         """Note that all that a side needed was handed out."""
         controls = self._ledger.controls
-        approved = controls.get("approved")
-        if approved is not None:
-            self._use_up(approved, side)
-        if controls.get("active_since") is None and not self._ledger.overview.open_writes():
+        held = controls.read("approved", "active_since")
+        if held["approved"] is not None:
+            self._use_up(held["approved"], side)
+        if held["active_since"] is None and not self._ledger.overview.open_writes():
             controls.set({"active_since": now()})
 
     def _writable(self) -> Side | None:
@@ -386,7 +394,7 @@ class Run:
         """Why this pipe may not write now, blank where that is its nature; or None."""
         if self.settings.writes is None:
             return ""
-        if self._ledger.controls.get("paused_at"):
+        if self._ledger.controls.read("paused_at")["paused_at"]:
             return "the sync is paused. To go on: contact-sync resume"
         complete = self._ledger.runs.complete()
         unseen = [side for side in SIDES if side not in complete]
@@ -471,7 +479,7 @@ class Run:
     def _heed_changed_settings(self) -> None:
         """Read every record again with the settings of now, and plan all of them again."""
         controls = self._ledger.controls
-        before = controls.get("fingerprint")
+        before = self._heeded
         self._ledger.runs.need(self.settings.needed_streams)
         if before is not None:
             logger.info("the settings have changed: every pair is planned again")
@@ -486,6 +494,7 @@ class Run:
         controls.set(
             {"fingerprint": self.settings.fingerprint, "settings": self.settings.as_config()}
         )
+        self._heeded = self.settings.fingerprint
 
     def _say_what_was_not_extracted(self) -> None:
         """Name the mapped fields that the ledger's records lack, and what to do about it."""

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import bindparam, delete, select
 
-from reconciler.ledger.database import Database
+from reconciler.ledger.database import Database, read_meta
 from reconciler.ledger.rows import from_json, to_json
 from reconciler.ledger.sets import put_rows
 from reconciler.ledger.tables import meta
@@ -45,6 +45,12 @@ class Controls:
         with self._database.reading() as connection:
             value = connection.scalar(_VALUE, {"name": name})
         return None if value is None else from_json(value)
+
+    def read(self, *names: Control) -> dict[Control, Any]:
+        """Values as of one moment, each None where it is not set."""
+        with self._database.reading() as connection:
+            held = read_meta(connection)
+        return {name: from_json(held[name]) if name in held else None for name in names}
 
     def set(self, values: Mapping[Control, Any]) -> None:
         """Set values together; None takes one away."""

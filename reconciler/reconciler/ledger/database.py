@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from reconciler.errors import LedgerError
 from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
-from reconciler.ledger.sets import inserted_rows, put_rows
+from reconciler.ledger.sets import inserted_rows, put_rows, quick
 from reconciler.ledger.tables import SCHEMA_VERSION, counters, meta, metadata
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -50,6 +50,9 @@ def repeatable(method: _Method) -> _Method:
 
 
 _BACKENDS: Final[dict[str, ModuleType]] = {"sqlite": sqlite, "postgresql": postgresql}
+#: The tables that a ledger has once it is made.
+_TABLES: Final = " ".join(table.name for table in metadata.sorted_tables)
+_META: Final = quick("SELECT key, value FROM meta")
 #: New rows after which the database counts its rows again; four times as many after each time.
 _GROWN: Final = 20_000
 
@@ -85,31 +88,49 @@ class Database:
 
     def _open(self, *, make: bool) -> None:
         try:
-            if not make:
-                with self._reader.connect() as connection:
-                    if not _is_ledger(connection):
-                        raise self._none()
-            try:
-                self._identify()
-            except (IntegrityError, ProgrammingError):
-                # Two runs make the same ledger in the same moment; the other one was first.
-                self._identify()
+            values = self._read_meta()
+            if "ledger_id" not in values and not make:
+                raise self._none()
+            if values.get("tables") != _TABLES:
+                try:
+                    values = self._make()
+                except (IntegrityError, ProgrammingError):
+                    # Two runs make the same ledger in the same moment; the other one was first.
+                    values = self._make()
         except DBAPIError as error:
             raise LedgerError(f"the ledger cannot be opened: {self._said(error)}") from None
+        _check_version(values)
+        self.id = values["ledger_id"]
+        #: What hashes of forgotten records are made with; it moves along with them.
+        self.salt = values.get("salt", self.id)
+        #: The look-up indexes that it had when it was opened.
+        self.indexed = values.get("indexed")
 
-    def _identify(self) -> None:
+    def _read_meta(self) -> dict[str, str]:
+        """What the ledger says about itself; nothing where it is not made yet."""
+        with self._reader.connect() as connection:
+            try:
+                return read_meta(connection)
+            except (OperationalError, ProgrammingError):
+                if connection.invalidated:
+                    raise
+                # To ask for the table first would cost more than everything else here.
+                connection.rollback()
+                return read_meta(connection) if inspect(connection).has_table(meta.name) else {}
+
+    def _make(self) -> dict[str, str]:
+        """Make the tables that are missing."""
         with self._writer.begin() as connection:
             there = set(inspect(connection).get_table_names())
             missing = [table for table in metadata.sorted_tables if table.name not in there]
             if meta in missing:
                 meta.create(connection)
                 missing.remove(meta)
-            values = _identify(connection)
-            self.id = values["ledger_id"]
-            #: What hashes of forgotten records are made with; it moves along with them.
-            self.salt = values.get("salt", self.id)
+            values = _identified(connection)
             metadata.create_all(connection, missing, checkfirst=False)
             _count_from_one(connection)
+            put_rows(connection, meta, [{"key": "tables", "value": _TABLES}])
+        return values
 
     def _none(self) -> LedgerError:
         return LedgerError(
@@ -162,12 +183,15 @@ class Database:
         Args:
             holder: Who holds it, for people to read.
         """
-        with Lease(self._writer, holder) as held:
-            self._lease = held
-            try:
-                yield held
-            finally:
-                self._lease = None
+        try:
+            with Lease(self._writer, holder) as held:
+                self._lease = held
+                try:
+                    yield held
+                finally:
+                    self._lease = None
+        except DBAPIError as error:
+            raise self._unwritable(error) from error
 
     @property
     def held(self) -> Lease | None:
@@ -213,10 +237,13 @@ class Database:
                 self._grown = 0
                 self._enough *= 4
         except DBAPIError as error:
-            raise LedgerError(
-                f"the ledger cannot be written: {self._said(error)}. Once it can, run the job "
-                "again: it goes on from what is stored"
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: DBAPIError) -> LedgerError:
+        return LedgerError(
+            f"the ledger cannot be written: {self._said(error)}. Once it can, run the job "
+            "again: it goes on from what is stored"
+        )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -232,25 +259,30 @@ class Database:
             raise LedgerError(f"the ledger cannot be read: {self._said(error)}") from error
 
 
-def _is_ledger(connection: Connection) -> bool:
-    if not inspect(connection).has_table(meta.name):
-        return False
-    return connection.scalar(select(meta.c.value).where(meta.c.key == "ledger_id")) is not None
-
-
 def _count_from_one(connection: Connection) -> None:
     known = set(connection.scalars(select(counters.c.name)))
     if new := sorted({"row", "layout"} - known):
         connection.execute(insert(counters), [{"name": name, "next": 1} for name in new])
 
 
-def _identify(connection: Connection) -> dict[str, str]:
-    values = {row.key: row.value for row in connection.execute(select(meta))}
+def read_meta(connection: Connection) -> dict[str, str]:
+    """All that the ledger remembers about itself, as it is stored."""
+    return {row.key: row.value for row in connection.execute(_META)}
+
+
+def _identified(connection: Connection) -> dict[str, str]:
+    """What the ledger says about itself; a new one gets its name."""
+    values = read_meta(connection)
     if "ledger_id" not in values:
         values = {"ledger_id": uuid.uuid4().hex, "schema_version": str(SCHEMA_VERSION)}
         connection.execute(
             insert(meta), [{"key": key, "value": value} for key, value in values.items()]
         )
+    _check_version(values)
+    return values
+
+
+def _check_version(values: Mapping[str, str]) -> None:
     found = int(values["schema_version"])
     if found != SCHEMA_VERSION:
         advice = (
@@ -263,4 +295,3 @@ def _identify(connection: Connection) -> dict[str, str]:
             f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: "
             f"{advice}"
         )
-    return values

@@ -37,6 +37,9 @@ _HEARTBEAT: Final = 15.0
 #: Seconds between two looks at whether another worker is done with preparing.
 _LOOK: Final = 0.2
 
+#: Each with the time on the database's clock.
+_LEASES: Final = select(lease, clock().label("moment")).order_by(lease.c.holder, lease.c.token)
+
 
 class Holder(NamedTuple):
     """Who works on the ledger.
@@ -69,6 +72,7 @@ class Lease:
         self._holder = holder
         self._token = uuid.uuid4().hex
         self._work: Work | None = None
+        self._has_claims = False
         self._renewed = (
             update(lease).where(lease.c.token == self._token).values(expires_at=clock() + LIFETIME)
         )
@@ -90,7 +94,7 @@ class Lease:
         self._thread.join()
         # Where the database is gone, the lease expires, and what went wrong is said already.
         with suppress(DBAPIError), self._engine.begin() as connection:
-            _remove(connection, self._token)
+            _remove(connection, self._token, has_claims=self._has_claims)
 
     def take_in_turn(
         self,
@@ -138,10 +142,11 @@ class Lease:
             LeaseHeldError: Someone works on the ledger with whom this work does not go together.
         """
         with self._engine.begin() as connection:
-            # Whoever takes a lease takes turns, on a row that is always there.
-            connection.execute(
-                select(meta.c.value).where(meta.c.key == "ledger_id").with_for_update()
-            )
+            if connection.dialect.name != "sqlite":
+                # Whoever takes a lease takes turns, on a row that is always there.
+                connection.execute(
+                    select(meta.c.value).where(meta.c.key == "ledger_id").with_for_update()
+                )
             others = [one for one in _living(connection) if one.token != self._token]
             against = [one for one in others if one.work != work or work not in _SHARED]
             if against:
@@ -150,7 +155,7 @@ class Lease:
                     _taken(", ".join(one.holder for one in against))
                 )
             tokens = {one.token: one.holder for one in others}
-            for name, token in _claims(connection).items():
+            for name, token in _claims(connection).items() if tokens and wanted else ():
                 if token in tokens and name in wanted:
                     raise LeaseHeldError(_taken(f"{tokens[token]}, which has {name}"))
             values = {"work": work, "expires_at": clock() + LIFETIME}
@@ -175,6 +180,7 @@ class Lease:
         if self._work is None:
             self._thread.start()
         self._work = work
+        self._has_claims = bool(wanted)
 
     @property
     def is_taken(self) -> bool:
@@ -223,7 +229,6 @@ def holders(connection: Connection) -> list[Holder]:
     by_token: dict[str, list[str]] = {}
     for name, token in _claims(connection).items():
         by_token.setdefault(token, []).append(name)
-    moment = connection.scalar(select(clock())) or 0.0
     return [
         Holder(
             row.holder,
@@ -233,7 +238,7 @@ def holders(connection: Connection) -> list[Holder]:
             from_json(row.progress) if row.progress else {},
         )
         for row in _rows(connection)
-        if not _is_over(row, moment)
+        if not _is_over(row)
     ]
 
 
@@ -245,7 +250,7 @@ def _taken(by: str) -> str:
 
 
 def _rows(connection: Connection) -> Sequence[Any]:
-    return connection.execute(select(lease).order_by(lease.c.holder, lease.c.token)).all()
+    return connection.execute(_LEASES).all()
 
 
 def _claims(connection: Connection) -> dict[str, str]:
@@ -255,10 +260,9 @@ def _claims(connection: Connection) -> dict[str, str]:
 
 def _living(connection: Connection) -> list[Any]:
     """The leases that are held; what a dead holder left is removed."""
-    moment = connection.scalar(select(clock())) or 0.0
     living: list[Any] = []
     for row in _rows(connection):
-        if not _is_over(row, moment):
+        if not _is_over(row):
             living.append(row)
             continue
         # It may be renewed by a transaction that is under way: then it is held after all.
@@ -266,19 +270,19 @@ def _living(connection: Connection) -> list[Any]:
             delete(lease).where(lease.c.token == row.token, lease.c.expires_at == row.expires_at)
         )
         if over.rowcount:
-            _remove(connection, row.token)
+            _remove(connection, row.token, has_claims=True)
         else:
             living.append(row)
     return living
 
 
-def _remove(connection: Connection, token: str) -> None:
-    for table in (claims, lease):
+def _remove(connection: Connection, token: str, *, has_claims: bool) -> None:
+    for table in (claims, lease) if has_claims else (lease,):
         connection.execute(delete(table).where(table.c.token == token))
 
 
-def _is_over(row: Any, moment: float) -> bool:
-    if row.expires_at < moment:
+def _is_over(row: Any) -> bool:
+    if row.expires_at < row.moment:
         return True
     return row.host == _host() and not _is_alive(row.pid)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -34,6 +35,7 @@ from reconciler.ledger.rows import (
     to_json,
     unpack,
 )
+from reconciler.ledger.runs import STREAMS
 from reconciler.ledger.sets import among, insert_rows, put_rows, update_rows
 from reconciler.ledger.tables import (
     LATE_INDEXES,
@@ -59,7 +61,6 @@ _ADD: Final = sql(
     "INSERT INTO layouts (layout, digest, fields) VALUES (:layout, :digest, :fields) "
     "ON CONFLICT (digest) DO NOTHING"
 )
-_INDEXED: Final = select(meta.c.value).where(meta.c.key == "indexed")
 #: The indexes that a ledger has once it is indexed.
 _INDEXES: Final = " ".join(str(one.name) for one in LATE_INDEXES)
 
@@ -75,11 +76,14 @@ class Layouts:
         self._database = database
         self._numbers: dict[tuple[str, ...], int] = {}
         self._fields: dict[int, tuple[str, ...]] = {}
-        self._read()
 
     def learn(self, fields: Iterable[tuple[str, ...]]) -> None:
         """Store the layouts that are new, in a transaction of its own: other workers may too."""
-        new = [one for one in dict.fromkeys(fields) if one not in self._numbers]
+        wanted = dict.fromkeys(fields)
+        if not self._numbers.keys() >= wanted.keys():
+            # Another worker may have stored them since.
+            self._read()
+        new = [one for one in wanted if one not in self._numbers]
         if not new:
             return
         first = self._database.take_numbers("layout", len(new))
@@ -186,9 +190,7 @@ class Observations:
     def __init__(self, database: Database, layouts: Layouts) -> None:
         self._database = database
         self._layouts = layouts
-        with database.reading() as connection:
-            self._forgotten = frozenset(connection.scalars(select(forgotten.c.hash)))
-            self._indexes: str | None = connection.scalar(_INDEXED)
+        self._indexes = database.indexed
 
     def unread(self, side: Side, sightings: Mapping[str, Sighting]) -> list[Sighting]:
         """Those of a side's records that the ledger does not hold just as they came.
@@ -273,6 +275,11 @@ class Observations:
             self._reopen_members(connection, [item.id for _, item in fresh + changed])
             update_rows(connection, records, "row", ("stamp", "digest"), touched)
             return len(fresh) + len(changed)
+
+    @cached_property
+    def _forgotten(self) -> frozenset[str]:
+        with self._database.reading() as connection:
+            return frozenset(connection.scalars(select(forgotten.c.hash)))
 
     def _is_forgotten(self, item: Observation) -> bool:
         """Whether a record, or the one that it names across, was forgotten on request."""
@@ -457,17 +464,25 @@ class Observations:
 
     def store_schema(self, side: Side, stream: str, schema: Mapping[str, Any]) -> None:
         """Keep the JSON Schema of a side's stream."""
+        text_ = to_json(schema)
+        with self._database.reading() as connection:
+            held = {
+                row.schema
+                for row in connection.execute(STREAMS)
+                if (row.side, row.stream) == (side, stream)
+            }
+        if held == {text_}:
+            return
         with self._database.transaction() as connection:
-            known = connection.execute(
-                update(streams)
-                .where(streams.c.side == side, streams.c.stream == stream)
-                .values(schema=to_json(schema))
-            )
-            if not known.rowcount:
+            if held:
                 connection.execute(
-                    insert(streams).values(
-                        side=side, stream=stream, schema=to_json(schema), needed=False
-                    )
+                    update(streams)
+                    .where(streams.c.side == side, streams.c.stream == stream)
+                    .values(schema=text_)
+                )
+            else:
+                connection.execute(
+                    insert(streams).values(side=side, stream=stream, schema=text_, needed=False)
                 )
 
     def schemas(self, side: Side) -> dict[str, dict[str, Any]]:
@@ -475,9 +490,8 @@ class Observations:
         with self._database.reading() as connection:
             return {
                 row.stream: from_json(row.schema)
-                for row in connection.execute(
-                    select(streams).where(streams.c.side == side, streams.c.schema.is_not(None))
-                )
+                for row in connection.execute(STREAMS)
+                if row.side == side and row.schema is not None
             }
 
     def bodies(self, side: Side) -> Iterator[list[tuple[str, dict[str, Any]]]]:

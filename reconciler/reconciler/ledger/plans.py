@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import (
     Connection,
+    Integer,
     and_,
+    bindparam,
     delete,
     false,
     func,
@@ -31,8 +34,9 @@ from reconciler.ledger.rows import (
     to_json,
     unpack,
 )
-from reconciler.ledger.sets import among, insert_rows, update_rows
+from reconciler.ledger.sets import among, insert_rows, quick, update_rows
 from reconciler.ledger.tables import (
+    TEXT,
     conflicts,
     field_skips,
     is_given_up,
@@ -54,6 +58,40 @@ from reconciler.model import SALESFORCE, Action, Side, SkipReason, Value, other
 Related: TypeAlias = tuple[tuple[str, str, str], ...]
 #: (index, count): the pairs, or records without a pair, whose number leaves that remainder.
 Shard: TypeAlias = tuple[int, int]
+
+
+_SIDE: Final = records.c.side.type
+#: Whether planning has anything to look at: each part asks whether an index is empty.
+_IS_BUSY: Final = quick(
+    """
+    SELECT EXISTS (SELECT 1 FROM records WHERE settled = :no AND pair IS NULL)
+        OR EXISTS (SELECT 1 FROM records WHERE settled = :no AND pair IS NOT NULL)
+        OR EXISTS (
+            SELECT 1 FROM records
+            WHERE side = :salesforce AND successor IS NOT NULL AND pair IS NOT NULL AND pair > 0
+        )
+        OR EXISTS (SELECT 1 FROM writes WHERE confirmed_run IS NULL)
+        OR EXISTS (SELECT 1 FROM waiting)
+    """
+).bindparams(bindparam("salesforce", SALESFORCE, type_=_SIDE))
+#: A side's skips: reason; object, where it is a record's own; number. The fields that are left out
+#: are few: whose they are is asked of each, not of all records.
+_SKIPS: Final = (
+    quick(
+        """
+        SELECT skip AS reason, object, count(*) AS number FROM records
+        WHERE side = :side AND skip IS NOT NULL GROUP BY skip, object
+        UNION ALL SELECT 'released', NULL, count(*) FROM records
+        WHERE side = :side AND released = :yes AND deleted = :no
+        UNION ALL SELECT 'duplicate_phone', NULL, count(*) FROM records
+        WHERE side = :side AND duplicate_of IS NOT NULL AND skip IS NULL
+        UNION ALL SELECT reason, NULL, count(*) FROM field_skips
+        WHERE (SELECT side FROM records WHERE records."row" = source_row) = :side GROUP BY reason
+        """
+    )
+    .bindparams(bindparam("side", type_=_SIDE))
+    .columns(reason=TEXT, object=records.c.object.type, number=Integer)
+)
 
 
 class Shown(Struct, frozen=True):
@@ -223,6 +261,11 @@ class Plans:
         self._layouts = layouts
         #: One object for all records that were delivered alike.
         self._shared: dict[tuple[int, Related], Layout] = {}
+
+    def is_at_rest(self) -> bool:
+        """Whether no record is open, no pair moves on and no write is under way."""
+        with self._database.reading() as connection:
+            return not connection.scalar(_IS_BUSY)
 
     def open_pairs(self, related: Related, shard: Shard | None = None) -> Iterator[list[OpenPair]]:
         """The pairs that may need a write, in the order of their numbers, in chunks.
@@ -581,48 +624,10 @@ class Plans:
             but_for: Objects whose records do not count.
         """
         with self._database.reading() as connection:
-            counts: dict[str, int] = {
-                row.skip: row.number
-                for row in connection.execute(
-                    select(records.c.skip, func.count().label("number"))
-                    .where(
-                        records.c.side == side,
-                        records.c.skip.is_not(None),
-                        records.c.object.not_in(but_for),
-                    )
-                    .group_by(records.c.skip)
-                )
-            }
-            released = connection.scalar(
-                select(func.count()).where(
-                    records.c.side == side,
-                    records.c.released == true(),
-                    records.c.deleted == false(),
-                )
-            )
-            if released:
-                counts["released"] = released
-            duplicates = connection.scalar(
-                select(func.count()).where(
-                    records.c.side == side,
-                    records.c.duplicate_of.is_not(None),
-                    records.c.skip.is_(None),
-                )
-            )
-            if duplicates:
-                counts["duplicate_phone"] = duplicates
-            # From the few fields that are left out, not from all records of the side.
-            side_of_source = (
-                select(records.c.side)
-                .where(records.c.row == field_skips.c.source_row)
-                .scalar_subquery()
-            )
-            for reason, number in connection.execute(
-                select(field_skips.c.reason, func.count())
-                .where(side_of_source == side)
-                .group_by(field_skips.c.reason)
-            ):
-                counts[reason] = counts.get(reason, 0) + number
+            counts: Counter[str] = Counter()
+            for reason, name, number in connection.execute(_SKIPS, {"side": side}):
+                if number and name not in but_for:
+                    counts[reason] += number
         return dict(sorted(counts.items()))
 
     def count_unconfirmed(self, side: Side) -> int:

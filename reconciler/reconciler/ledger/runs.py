@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import and_, func, insert, or_, select, true, update
 
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.lease import holders
 from reconciler.ledger.rows import from_json, to_json
+from reconciler.ledger.sets import quick
 from reconciler.ledger.tables import runs, streams
 from reconciler.model import Side
+
+#: The few rows of what the taps' streams are like.
+STREAMS: Final = quick("SELECT side, stream, needed, schema, complete_run FROM streams")
+_COMPLETED: Final = quick(
+    "UPDATE streams SET complete_run = :run WHERE side = :side AND stream = :stream"
+)
+_LATEST: Final = quick("SELECT max(run) FROM runs")
+_RUNNING: Final = quick("SELECT run FROM runs WHERE outcome = 'running'")
+_BEGUN: Final = quick(
+    "INSERT INTO runs (pipe, part, started_at, outcome) "
+    "VALUES (:pipe, :part, :started_at, 'running') RETURNING run"
+)
+_FINISHED: Final = quick(
+    "UPDATE runs SET finished_at = :finished_at, outcome = :outcome, error = :error, "
+    "summary = :summary WHERE run = :run"
+)
 
 
 class Run(NamedTuple):
@@ -66,19 +83,19 @@ class Runs:
             The run's number; numbers only grow.
         """
         with self._database.transaction() as connection:
-            at_work = [one.run for one in holders(connection) if one.run is not None]
-            connection.execute(
-                update(runs)
-                .where(runs.c.outcome == "running", runs.c.run.not_in(at_work))
-                .values(outcome="failed", error="the run was killed")
-            )
-            result = connection.execute(
-                insert(runs).values(pipe=pipe, part=part, started_at=now(), outcome="running")
-            )
-            (run,) = result.inserted_primary_key or (0,)
+            left = connection.scalars(_RUNNING).all()
+            if left:
+                at_work = [one.run for one in holders(connection) if one.run is not None]
+                connection.execute(
+                    update(runs)
+                    .where(runs.c.run.in_(left), runs.c.run.not_in(at_work))
+                    .values(outcome="failed", error="the run was killed")
+                )
+            begun = {"pipe": pipe, "part": part, "started_at": now()}
+            run: int = connection.execute(_BEGUN, begun).scalar_one()
             if self._database.held is not None:
                 self._database.held.note(connection, run=run)
-            return int(run)
+            return run
 
     def narrow(self, run: int, part: str) -> None:
         """Record the streams that a run turned out to be for."""
@@ -90,14 +107,14 @@ class Runs:
         """Record how a run ended."""
         with self._database.transaction() as connection:
             connection.execute(
-                update(runs)
-                .where(runs.c.run == run)
-                .values(
-                    finished_at=now(),
-                    outcome="succeeded" if error is None else "failed",
-                    error=error,
-                    summary=to_json(summary),
-                )
+                _FINISHED,
+                {
+                    "run": run,
+                    "finished_at": now(),
+                    "outcome": "succeeded" if error is None else "failed",
+                    "error": error,
+                    "summary": to_json(summary),
+                },
             )
 
     def history(self, limit: int | None = None) -> list[Run]:
@@ -156,23 +173,23 @@ class Runs:
     def latest(self) -> int:
         """The number of the newest run, 0 where there was none."""
         with self._database.reading() as connection:
-            return connection.scalar(select(func.max(runs.c.run))) or 0
+            return connection.scalar(_LATEST) or 0
 
     def complete(self) -> dict[Side, int]:
         """By side that was observed completely, as of which run.
 
         A side is as old as the oldest of the streams that it needs.
         """
+        found: dict[Side, list[int | None]] = {}
         with self._database.reading() as connection:
-            return {
-                row.side: row.oldest
-                for row in connection.execute(
-                    select(streams.c.side, func.min(streams.c.complete_run).label("oldest"))
-                    .where(streams.c.needed == true())
-                    .group_by(streams.c.side)
-                    .having(func.count() == func.count(streams.c.complete_run))
-                )
-            }
+            for row in connection.execute(STREAMS):
+                if row.needed:
+                    found.setdefault(row.side, []).append(row.complete_run)
+        return {
+            side: min(known)
+            for side, of in found.items()
+            if len(known := [run for run in of if run is not None]) == len(of)
+        }
 
     def streams_complete(self) -> dict[tuple[Side, str], int]:
         """By stream that was observed completely, the newest run that did."""
@@ -213,11 +230,8 @@ class Runs:
     def mark_complete(self, side: Side, observed: Collection[str], run: int) -> None:
         """Record that a run observed streams of a side completely."""
         with self._database.transaction() as connection:
-            connection.execute(
-                update(streams)
-                .where(streams.c.side == side, streams.c.stream.in_(sorted(observed)))
-                .values(complete_run=run)
-            )
+            for stream in sorted(observed):
+                connection.execute(_COMPLETED, {"run": run, "side": side, "stream": stream})
 
 
 def _run(row: Any) -> Run:
