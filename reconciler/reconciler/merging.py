@@ -74,6 +74,10 @@ class Rule(NamedTuple):
     to_salesforce: bool
     to_phoneiq: bool
 
+    def leads(self, to: Side) -> bool:
+        """Whether its value may travel to a side."""
+        return self.to_phoneiq if to == PHONEIQ else self.to_salesforce
+
 
 class Decision(NamedTuple):
     """What was decided for one field on which the sides differ.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Raw, Struct
@@ -116,7 +117,7 @@ class Change(Struct, frozen=True, gc=False):
     sent: Value
 
 
-class Write(NamedTuple):
+class Write(Struct, frozen=True):
     """One change for one record of one side, with only the fields that change.
 
     Attributes:
@@ -124,14 +125,32 @@ class Write(NamedTuple):
         object: The Salesforce object of the pair, or of the record to create.
         id: Id of the record to update or delete; None for a create.
         action: What happens to the record.
-        changes: By field name of the written side; empty for a delete.
+        sent: The values as they are sent, by field name of the written side; empty for a delete.
+        explain: Gives the changes. A run that creates many records has no use for theirs.
     """
 
     side: Side
     object: str
     id: str | None
     action: Action
-    changes: dict[str, Change]
+    sent: dict[str, Value]
+    explain: Callable[[], dict[str, Change]]
+
+    @property
+    def changes(self) -> dict[str, Change]:
+        """What changes and why, by field name of the written side; empty for a delete."""
+        return self.explain()
+
+    @classmethod
+    def update(cls, side: Side, name: str, id_: str, changes: dict[str, Change]) -> Write:
+        """An update of a record of a Salesforce object, or of the contact that is paired to it."""
+        sent = {field: change.sent for field, change in changes.items()}
+        return cls(side, name, id_, "update", sent, changes.copy)
+
+    @classmethod
+    def delete(cls, side: Side, name: str, id_: str) -> Write:
+        """A deletion, likewise."""
+        return cls(side, name, id_, "delete", {}, dict)
 
 
 def other(side: Side) -> Side:

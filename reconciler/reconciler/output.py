@@ -92,9 +92,9 @@ class Output:
 
 
 def _record(write: Write) -> dict[str, Any]:
-    record: dict[str, Any] = {field: change.sent for field, change in write.changes.items()}
-    if write.id is not None:
-        record["Id" if write.side == SALESFORCE else "id"] = write.id
+    if write.id is None:
+        return write.sent
+    record: dict[str, Any] = {**write.sent, "Id" if write.side == SALESFORCE else "id": write.id}
     if write.action == "delete":
         record["_sdc_deleted_at"] = datetime.now(timezone.utc).isoformat()
     return record

@@ -7,7 +7,8 @@ be missing by the next run, since the tap of its side does not show it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from reconciler.errors import DeleteGuardError
 from reconciler.ledger import Ledger
 from reconciler.ledger.plans import (
+    Alone,
     Emission,
     FieldSkip,
     OpenPair,
@@ -236,7 +238,7 @@ class Planner:
         emitted, write = (
             self._emit(
                 opened,
-                Write(self._side, pair.salesforce.object, target.id, "update", changes[self._side]),
+                Write.update(self._side, pair.salesforce.object, target.id, changes[self._side]),
                 target.stamp,
                 has_arrived=self._side in seen,
             )
@@ -262,7 +264,7 @@ class Planner:
                 *(replaced if self._side not in seen else ()),
             ],
             made=self._made(pair, unseen),
-            originals=(target.row, {field: target.delivered.get(field) for field in write.changes})
+            originals=(target.row, {field: target.delivered.get(field) for field in write.sent})
             if write is not None and self._side == PHONEIQ and not target.made
             else None,
         )
@@ -498,7 +500,7 @@ class Planner:
         opened = unseen.get(self._side)
         emitted, write = self._emit(
             opened,
-            Write(self._side, pair.salesforce.object, survivor.id, "delete", {}),
+            Write.delete(self._side, pair.salesforce.object, survivor.id),
             survivor.stamp,
         )
         outcome = Outcome(
@@ -513,75 +515,73 @@ class Planner:
 
     # --- creates ----------------------------------------------------------------------------
 
-    def _plan_create(self, record: Shown) -> tuple[Outcome, Write | None]:
+    def _plan_create(self, record: Alone) -> tuple[Outcome, Write | None]:
         name, skip = self._route(record)
         if skip is not None:
             return Outcome((record.row,), record.row, settled=True, skip=skip), None
         exchange = self._exchanges[name]
-        values, canonical = exchange.held(other(self._side), record.delivered)
-        changes: dict[str, Change] = {}
-        skips: list[FieldSkip] = []
-        for index, field, longest in exchange.travelling[self._side]:
-            sent = values[index]
-            if sent is None or sent is UNSET:
-                continue
-            if sent.__class__ is not str or len(sent) > longest or sent[0] == INVALID:
-                sent, reason = exchange.outgoing(index, self._side, sent)
-                if reason is not None:
-                    skips.append(FieldSkip(record.row, field, reason))
-                    continue
-            changes[field] = Change(None, canonical[index], "created", sent)
-        changes.update(self._create_extras(record, exchange, changes))
-        if self._side == SALESFORCE and any(field not in changes for field in REQUIRED[name]):
+        sent, skips = exchange.copied(self._side, record.delivered)
+        sent.update(self._required(exchange, sent))
+        sent.update(self._source(record))
+        if self._side == SALESFORCE and any(field not in sent for field in REQUIRED[name]):
             missing: SkipReason = "missing_required_field"
             return Outcome((record.row,), record.row, settled=True, skip=missing), None
         opened = self._sent.unseen.get((record.row, self._side))
-        emitted, write = self._emit(opened, Write(self._side, name, None, "create", changes), None)
+        explain = partial(self._created, record, exchange)
+        create = Write(self._side, name, None, "create", sent, explain)
+        emitted, write = self._emit(opened, create, None)
         outcome = Outcome(
             (record.row,),
             record.row,
             settled=False,
             emitted=emitted,
-            field_skips=skips,
+            field_skips=[FieldSkip(record.row, *skip) for skip in skips],
             overtaken=_overtaken(opened, emitted),
         )
         return outcome, write
 
-    def _route(self, record: Shown) -> tuple[str, SkipReason | None]:
+    def _created(self, record: Alone, exchange: Exchange) -> dict[str, Change]:
+        """What a create consists of."""
+        changes = exchange.created(self._side, record.delivered)
+        for values, why in (
+            (self._required(exchange, changes), "required"),
+            (self._source(record), "created"),
+        ):
+            changes.update({field: _set_to(value, why) for field, value in values.items()})
+        return changes
+
+    def _route(self, record: Alone) -> tuple[str, SkipReason | None]:
         if self._side == PHONEIQ:
             return record.object, record.skip
         settings = self._settings
+        fields = record.delivered.layout.fields
         named = record.delivered.get(_SALESFORCE_OBJECT)
         return route(
             named_object=named if isinstance(named, str) else None,
             reference=record.reference,
             has_phone=any(
-                field in MATCHING_PHONES and not number.startswith(INVALID)
-                for field, number in record.delivered.numbers.items()
+                fields[place] in MATCHING_PHONES and not number.startswith(INVALID)
+                for place, number in record.delivered.numbers.items()
             ),
             objects=settings.objects,
             default_object=settings.default_object,
             has_external_id=settings.salesforce_external_id_field is not None,
         )
 
-    def _create_extras(
-        self, record: Shown, exchange: Exchange, changes: Mapping[str, Change]
-    ) -> dict[str, Change]:
-        """The reference to the record's source, and what Salesforce requires."""
+    def _required(self, exchange: Exchange, given: Collection[str]) -> dict[str, str]:
+        """What Salesforce requires of a new record beside what it is given."""
         if self._side == PHONEIQ:
-            return {
-                _SALESFORCE_ID: _set_to(record.id, "created"),
-                _SALESFORCE_OBJECT: _set_to(record.object, "created"),
-            }
-        extras = {
-            field: _set_to(fallback, "required")
-            for field, fallback in exchange.required().items()
-            if field not in changes
+            return {}
+        return {
+            field: fallback for field, fallback in exchange.required().items() if field not in given
         }
+
+    def _source(self, record: Alone) -> dict[str, str]:
+        """How a new record names the one that it is made from."""
+        if self._side == PHONEIQ:
+            return {_SALESFORCE_ID: record.id, _SALESFORCE_OBJECT: record.object}
         external_id = self._settings.salesforce_external_id_field
-        if external_id:
-            extras[external_id] = _set_to(record.id, "created")
-        return extras
+        return {external_id: record.id} if external_id else {}
 
     # --- emitting ---------------------------------------------------------------------------
 
@@ -601,7 +601,7 @@ class Planner:
             stamp: That of the record that is written.
             has_arrived: Whether that last write did arrive, and its values were replaced.
         """
-        if write.action == "update" and not write.changes:
+        if write.action == "update" and not write.sent:
             return None, None
         changes = None if write.action == "create" else _journaled(write.changes)
         if opened is None or opened.action != write.action or opened.changes != changes:

@@ -20,12 +20,12 @@ def revert_writes(ledger: Ledger, revert: Revert) -> Iterator[list[Write]]:
     """The writes that are left of a revert, in chunks."""
     ledger.removals.mark_made()
     for contacts in ledger.removals.made():
-        yield [Write(PHONEIQ, one.object, one.id, "delete", {}) for one in contacts]
+        yield [Write.delete(PHONEIQ, one.object, one.id) for one in contacts]
     if revert != "restore":
         return
     for contacts in ledger.removals.written():
         yield [
-            Write(PHONEIQ, one.object, one.id, "update", changes)
+            Write.update(PHONEIQ, one.object, one.id, changes)
             for one in contacts
             if (
                 changes := {

@@ -98,6 +98,7 @@ class Shown(Struct, frozen=True):
     """A record as the ledger holds it.
 
     Attributes:
+        delivered: Its fields, with those behind a relationship.
         row: Its row.
         id: Its id on its side.
         object: Its Salesforce object.
@@ -107,9 +108,9 @@ class Shown(Struct, frozen=True):
         deleted: Whether it is a tombstone.
         made: Whether the sync created it.
         skip: Why it takes no part, or None.
-        delivered: Its fields, with those behind a relationship.
     """
 
+    delivered: Delivered
     row: int
     id: str
     object: str
@@ -119,7 +120,26 @@ class Shown(Struct, frozen=True):
     deleted: bool
     made: bool
     skip: SkipReason | None
+
+
+class Alone(Struct, frozen=True):
+    """A record without a pair that may be created across.
+
+    Attributes:
+        delivered: Its fields, with those behind a relationship.
+        row: Its row.
+        id: Its id on its side.
+        object: Its Salesforce object.
+        reference: The id of the other side's record that it names.
+        skip: Why it takes no part, or None.
+    """
+
     delivered: Delivered
+    row: int
+    id: str
+    object: str
+    reference: str | None
+    skip: SkipReason | None
 
 
 class OpenPair(Struct, frozen=True):
@@ -260,7 +280,7 @@ class Plans:
         self._database = database
         self._layouts = layouts
         #: One object for all records that were delivered alike.
-        self._shared: dict[tuple[int, Related], Layout] = {}
+        self._shared: dict[Related, dict[int, Layout]] = {}
 
     def is_at_rest(self) -> bool:
         """Whether no record is open, no pair moves on and no write is under way."""
@@ -315,7 +335,8 @@ class Plans:
                     (pairs.c.phoneiq_row, (pairs.c.pair,)),
                 )
             )
-            shown = self._show_related(connection, [row[4:] for row in salesforce], related)
+            ones = self._shown([row[4:] for row in salesforce], related)
+            self._show_related(connection, [one.delivered for one in ones], related)
         return [
             OpenPair(
                 row[0],
@@ -323,14 +344,16 @@ class Plans:
                 () if row[3] is None else self._layouts.fields_of(row[2]),
                 () if row[3] is None else unpack(row[3]),
                 one,
-                self._shown(other[1:]),
+                two,
             )
-            for row, one, other in zip(salesforce, shown, phoneiq, strict=True)
+            for row, one, two in zip(
+                salesforce, ones, self._shown([row[1:] for row in phoneiq]), strict=True
+            )
         ]
 
     def open_alone(
         self, side: Side, related: Related, shard: Shard | None = None
-    ) -> Iterator[list[Shown]]:
+    ) -> Iterator[list[Alone]]:
         """A side's open records without a pair that may be created across, in chunks.
 
         Args:
@@ -338,11 +361,20 @@ class Plans:
             related: The fields behind a relationship to show.
             shard: The share of them to show, or None for all.
         """
+        if side != SALESFORCE:
+            related = ()
         after = 0
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(
-                    select(*_shown_columns())
+                    select(
+                        records.c.row,
+                        records.c.id,
+                        records.c.object,
+                        records.c.reference,
+                        records.c.skip,
+                        *_DELIVERED,
+                    )
                     .join_from(records, observations, observations.c.row == records.c.row)
                     .where(
                         records.c.settled == false(),
@@ -358,11 +390,12 @@ class Plans:
                     .order_by(records.c.row)
                     .limit(CHUNK)
                 ).all()
-                shown = self._show_related(connection, rows, related if side == SALESFORCE else ())
-            if not shown:
+                delivered = self._delivered([row[5:] for row in rows], related)
+                self._show_related(connection, delivered, related)
+            if not rows:
                 return
-            after = shown[-1].row
-            yield shown
+            after = rows[-1][0]
+            yield [Alone(one, *row[:5]) for row, one in zip(rows, delivered, strict=True)]
 
     def count_open(self, side: Side) -> int:
         """How many pairs, and records without a pair, planning for a side has to look at."""
@@ -418,7 +451,7 @@ class Plans:
                     row.write,
                     row.action,
                     changes,
-                    self._delivered(row.layout, row.body, row.numbers) if row.body else None,
+                    self._delivered([(row.layout, row.body, row.numbers)])[0] if row.body else None,
                     row.run,
                     row.stamp,
                     row.tries,
@@ -646,77 +679,57 @@ class Plans:
             )
 
     def _show_related(
-        self, connection: Connection, rows: Sequence[Sequence[Any]], related: Related
-    ) -> list[Shown]:
-        """Records with what the ledger holds of the records that they belong to.
+        self, connection: Connection, delivered: Sequence[Delivered], related: Related
+    ) -> None:
+        """Add what the ledger holds of the records that Salesforce records belong to.
 
         A field whose record was not observed counts as not extracted; it is blank where there is
         no record.
 
         Args:
             connection: Where to read.
-            rows: Values of the columns of `_shown_columns`.
-            related: The fields behind a relationship to show.
+            delivered: The records, with room for the fields.
+            related: The fields behind a relationship.
         """
-        if not related:
-            return [self._shown(row) for row in rows]
-        shown = [self._shown(row, related) for row in rows]
-        wanted = {
-            salesforce_id(identifier)
-            for record in shown
-            for _, reference, _ in related
-            if (identifier := record.delivered.get(reference))
-        }
-        found = (
-            {
-                row.id: self._layouts.fields(row.layout, row.body)
-                for row in connection.execute(
-                    select(records.c.id, observations.c.layout, observations.c.body)
-                    .join(observations, observations.c.row == records.c.row)
-                    .where(records.c.side == SALESFORCE, among(records.c.id, sorted(wanted)))
+        for _, reference, field in related:
+            places = {one.layout: one.layout.places.get(reference) for one in delivered}
+            named: list[Any] = [
+                UNSET if (place := places[layout]) is None else values[place]
+                for layout, values, _ in delivered
+            ]
+            wanted = {salesforce_id(one) for one in set(named) if one and one is not UNSET}
+            found = self._fields_of(connection, sorted(wanted), field) if wanted else {}
+            for record, one in zip(delivered, named, strict=True):
+                record.values.append(
+                    one or None if not one or one is UNSET else found.get(salesforce_id(one), UNSET)
                 )
-            }
-            if wanted
-            else {}
-        )
-        for record in shown:
-            delivered = record.delivered
-            values: list[Any] = []
-            for _, reference, field in related:
-                if reference not in delivered.layout.places:
-                    values.append(UNSET)
-                elif not (identifier := delivered.get(reference)):
-                    values.append(None)
-                else:
-                    values.append(found.get(salesforce_id(identifier), {}).get(field, UNSET))
-            delivered.values.extend(values)
-        return shown
 
-    def _shown(self, row: Sequence[Any], related: Related = ()) -> Shown:
-        at, identifier, name, reference, stamp, deleted, made, skip, *observed = row
-        layout, body, numbers, run = observed
-        return Shown(
-            at,
-            identifier,
-            name,
-            reference,
-            stamp,
-            run,
-            deleted,
-            made,
-            skip,
-            self._delivered(layout, body, numbers, related),
-        )
+    def _fields_of(self, connection: Connection, ids: Sequence[str], field: str) -> dict[str, Any]:
+        """The value of a field of Salesforce records that have it, by id."""
+        return {
+            row.id: self._layouts.fields(row.layout, row.body).get(field, UNSET)
+            for row in connection.execute(
+                select(records.c.id, observations.c.layout, observations.c.body)
+                .join(observations, observations.c.row == records.c.row)
+                .where(records.c.side == SALESFORCE, among(records.c.id, ids))
+            )
+        }
 
-    def _delivered(
-        self, number: int, body: bytes, numbers: bytes, related: Related = ()
-    ) -> Delivered:
-        layout = self._shared.get((number, related))
-        if layout is None:
+    def _shown(self, rows: Sequence[Sequence[Any]], related: Related = ()) -> list[Shown]:
+        """Records from the columns of `_shown_columns`."""
+        delivered = self._delivered([row[9:] for row in rows], related)
+        return [Shown(one, *row[:9]) for row, one in zip(rows, delivered, strict=True)]
+
+    def _delivered(self, rows: Sequence[Sequence[Any]], related: Related = ()) -> list[Delivered]:
+        """What records were delivered with, from the columns of `_DELIVERED`."""
+        shared = self._shared.setdefault(related, {})
+        for number in {row[0] for row in rows}.difference(shared):
             paths = [path for path, _, _ in related]
-            layout = Layout([*self._layouts.fields_of(number), *paths])
-            self._shared[number, related] = layout
-        return Delivered(layout, unpack(body), self._layouts.numbers(number, numbers))
+            shared[number] = Layout([*self._layouts.fields_of(number), *paths])
+        return [
+            Delivered(shared[number], unpack(body), unpack(numbers))
+            for number, body, numbers in rows
+        ]
 
 
 def _of_shard(column: Any, shard: Shard | None) -> tuple[Any, ...]:
@@ -743,6 +756,10 @@ def _are_no_heirs() -> tuple[Any, ...]:
     )
 
 
+#: What `Plans._delivered` reads.
+_DELIVERED: Final = (observations.c.layout, observations.c.body, observations.c.numbers)
+
+
 def _shown_columns() -> tuple[Any, ...]:
     return (
         records.c.row,
@@ -750,11 +767,9 @@ def _shown_columns() -> tuple[Any, ...]:
         records.c.object,
         records.c.reference,
         records.c.stamp,
+        observations.c.run,
         records.c.deleted,
         records.c.made,
         records.c.skip,
-        observations.c.layout,
-        observations.c.body,
-        observations.c.numbers,
-        observations.c.run,
+        *_DELIVERED,
     )

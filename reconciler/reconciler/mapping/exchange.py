@@ -14,7 +14,7 @@ from reconciler.merging import UNSET, Rule
 from reconciler.model import (
     PHONEIQ,
     SALESFORCE,
-    SIDES,
+    Change,
     Side,
     SkipReason,
     Value,
@@ -57,17 +57,19 @@ class Delivered(NamedTuple):
     Attributes:
         layout: Its fields.
         values: Their values as delivered; `UNSET` for a field that counts as not extracted.
-        numbers: Its canonical numbers by phone field.
+        numbers: Its canonical numbers by place of the phone field.
     """
 
     layout: Layout
     values: list[Any]
-    numbers: Mapping[str, str]
+    numbers: Mapping[int, str]
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], numbers: Mapping[str, str]) -> Delivered:
         """What one record was delivered with, by field."""
-        return cls(Layout(tuple(fields)), list(fields.values()), numbers)
+        layout = Layout(tuple(fields))
+        by_place = {layout.places[field]: number for field, number in numbers.items()}
+        return cls(layout, list(fields.values()), by_place)
 
     def get(self, field: str) -> Any:
         """The value of a field; None also where it was not extracted."""
@@ -121,23 +123,8 @@ class Exchange:
             PHONEIQ: phoneiq_lengths,
         }
         self._readers: dict[tuple[Side, Layout], _Reader] = {}
+        self._copyists: dict[tuple[Side, Layout], _Copyist] = {}
         self._keys: Final = tuple(row.key for row in rows)
-        #: By side, (place in the mapping, field, longest plain text) of each field whose value may
-        #: travel there. `outgoing` gives plain text as it is: not longer, and not marked invalid.
-        self.travelling: Final[Mapping[Side, Sequence[tuple[int, str, int]]]] = {
-            to: [
-                (index, field, self._longest_plain(self._kinds[index], to, field))
-                for index, (row, field) in enumerate(zip(rows, self._fields[to], strict=True))
-                if _may(row, settings, to)
-            ]
-            for to in SIDES
-        }
-
-    def _longest_plain(self, kind: Kind, to: Side, field: str) -> int:
-        is_sent_as_held = kind == "text" or (
-            kind == "phone" and (to == PHONEIQ or self._settings.salesforce_phone_format == "e164")
-        )
-        return self._lengths[to].get(field, sys.maxsize) if is_sent_as_held else -1
 
     def field(self, index: int, side: Side) -> str:
         """The name of a mapped field on one side."""
@@ -158,6 +145,65 @@ class Exchange:
         if reader is None:
             reader = self._readers[side, record.layout] = self._reader(side, record.layout)
         return reader.read(record)
+
+    def copied(
+        self, to: Side, record: Delivered
+    ) -> tuple[dict[str, Value], list[tuple[str, SkipReason]]]:
+        """What a new record on a side gets of one across: `held` and `outgoing` in one.
+
+        Returns:
+            The values as they are sent, by field; and the fields that cannot hold theirs, and why.
+        """
+        copyist = self._copyists.get((to, record.layout))
+        if copyist is None:
+            copyist = self._copyists[to, record.layout] = self._copyist(to, record.layout)
+        sent, skips = copyist.copy(record)
+        if copyist.others:
+            values = self.held(other(to), record).values
+            for index, field in copyist.others:
+                value = values[index]
+                if value is not None and value is not UNSET:
+                    value, skip = self.outgoing(index, to, value)
+                    if skip is None:
+                        sent[field] = value
+                    else:
+                        skips.append((field, skip))
+        return sent, skips
+
+    def created(self, to: Side, record: Delivered) -> dict[str, Change]:
+        """Why a new record on a side gets what `copied` gives it."""
+        sent, _ = self.copied(to, record)
+        canonical = self.held(other(to), record).canonical
+        return {
+            field: Change(None, canonical[index], "created", sent[field])
+            for index, (field, rule) in enumerate(zip(self._fields[to], self.rules, strict=True))
+            if field in sent and rule.leads(to)
+        }
+
+    def _copyist(self, to: Side, layout: Layout) -> _Copyist:
+        side = other(to)
+        lengths = self._lengths[to]
+        texts: list[tuple[int, str, Kind, int | None, str | None]] = []
+        phones: list[tuple[int, str, int]] = []
+        others: list[tuple[int, str]] = []
+        as_held = to == PHONEIQ or self._settings.salesforce_phone_format == "e164"
+        for index, rule in enumerate(self.rules):
+            source, field, kind = (
+                self._fields[side][index],
+                self._fields[to][index],
+                self._kinds[index],
+            )
+            place = layout.places.get(source)
+            if place is None or not rule.leads(to):
+                continue
+            if kind in {"text", "email"}:
+                blank = self._blanks.get(source) if side == SALESFORCE else None
+                texts.append((place, field, kind, lengths.get(field), blank))
+            elif kind == "phone" and as_held and "." not in source:
+                phones.append((place, field, lengths.get(field, sys.maxsize)))
+            else:
+                others.append((index, field))
+        return _Copyist(texts, phones, others)
 
     def aligned(self, keys: Sequence[str], values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """A baseline in the order of the mapping.
@@ -234,7 +280,7 @@ class Exchange:
         return {
             position: value
             for position, (value, rule) in enumerate(zip(values, self.rules, strict=True))
-            if value is not UNSET and (rule.to_salesforce if to == SALESFORCE else rule.to_phoneiq)
+            if value is not UNSET and rule.leads(to)
         }
 
     def _reader(self, side: Side, layout: Layout) -> _Reader:
@@ -245,7 +291,7 @@ class Exchange:
         return _Reader(
             places=places,
             phones=[
-                (index, field)
+                (index, layout.places[field])
                 for index, field in named
                 if self._kinds[index] == "phone" and "." not in field
             ],
@@ -290,7 +336,7 @@ class _Reader:
 
     Args:
         places: Where the value of each mapped field is; one behind the last where it is missing.
-        phones: Places in the mapping, and names, of phone fields.
+        phones: Places in the mapping, and in the record, of phone fields.
         phones_behind: Places of those behind a relationship, and how they are read.
         blanks: Places in the mapping whose value counts as blank, with that value.
         tables: Places in the mapping of fields with a table of values, and how that is read.
@@ -301,7 +347,7 @@ class _Reader:
         self,
         *,
         places: list[int],
-        phones: list[tuple[int, str]],
+        phones: list[tuple[int, int]],
         phones_behind: list[tuple[int, Callable[[Delivered], Value]]],
         blanks: list[tuple[int, str]],
         tables: list[tuple[int, Callable[[Value], Value]]],
@@ -326,13 +372,13 @@ class _Reader:
                 and value
                 and value.isascii()
                 and value.strip() is value
-                and "\r" not in value
+                and value.isprintable()
             )
             else text(value)
             for value in [delivered[place] for place in self._places]
         ]
-        for index, field in self._phones:
-            values[index] = record.numbers.get(field)
+        for index, place in self._phones:
+            values[index] = record.numbers.get(place)
         for index, number in self._phones_behind:
             if values[index] is not UNSET:
                 values[index] = number(record)
@@ -349,6 +395,80 @@ class _Reader:
                 compared = compared.copy() if compared is values else compared
                 compared[index] = folded
         return Held(values, compared)
+
+
+class _Copyist:
+    """Copies values to a new record across, for all records of one layout.
+
+    Args:
+        texts: Place in the record, field across, kind, longest value and the value that counts as
+            blank, of each field with texts.
+        phones: Place in the record, field across and longest value of each phone field whose
+            canonical number is sent.
+        others: Place in the mapping and field across of what needs more than that.
+    """
+
+    def __init__(
+        self,
+        texts: list[tuple[int, str, Kind, int | None, str | None]],
+        phones: list[tuple[int, str, int]],
+        others: list[tuple[int, str]],
+    ) -> None:
+        self._texts = [
+            # An address is looked at whatever its length.
+            (*one, -1 if one[2] == "email" else sys.maxsize if one[3] is None else one[3])
+            for one in texts
+        ]
+        self._phones = phones
+        self.others: Final = others
+
+    def copy(self, record: Delivered) -> tuple[dict[str, Value], list[tuple[str, SkipReason]]]:
+        """Texts and numbers as they are sent, and the fields that cannot hold theirs."""
+        _, values, numbers = record
+        sent: dict[str, Value] = {}
+        skips: list[tuple[str, SkipReason]] = []
+        for place, field, kind, longest, blank, unseen in self._texts:
+            value: Any = values[place]
+            if value is None:
+                continue
+            # Most texts are in their form already: see `text`.
+            if not (
+                value.__class__ is str
+                and value.isascii()
+                and value.strip() is value
+                and value.isprintable()
+                and value
+            ):
+                value = text(value)
+                if value is None or value is UNSET:
+                    continue
+            if value == blank:
+                continue
+            if value.__class__ is str and len(value) > unseen:
+                reason = unholdable(kind, value, longest)
+                if reason is not None:
+                    skips.append((field, reason))
+                    continue
+            sent[field] = value
+        self._copy_numbers(numbers, sent, skips)
+        return sent, skips
+
+    def _copy_numbers(
+        self,
+        numbers: Mapping[int, str],
+        sent: dict[str, Value],
+        skips: list[tuple[str, SkipReason]],
+    ) -> None:
+        for place, field, longest in self._phones:
+            number = numbers.get(place)
+            if number is None:
+                continue
+            if number[0] == INVALID:
+                skips.append((field, "invalid_phone"))
+            elif len(number) > longest:
+                skips.append((field, "value_too_long"))
+            else:
+                sent[field] = number
 
 
 def _may(row: FieldMapping, settings: Settings, to: Side) -> bool:
