@@ -64,31 +64,44 @@ def insert_rows(
     """
     if not rows:
         return
-    rows = _bound(table, columns, rows)
     connection.info[_INSERTED] = connection.info.get(_INSERTED, 0) + len(rows)
     quote = connection.dialect.identifier_preparer.quote
     into = f"{quote(table.name)} ({', '.join(map(quote, columns))})"
     if connection.dialect.name == "sqlite":
-        places = f"({', '.join('?' * len(columns))})"
-        # Several at once: a statement costs as much as what it does for a row.
-        whole = len(rows) - len(rows) % _TOGETHER
-        if whole:
-            many = f"INSERT INTO {into} VALUES {', '.join([places] * _TOGETHER)}"  # noqa: S608
-            connection.exec_driver_sql(
-                many,
-                [
-                    tuple(chain.from_iterable(rows[start : start + _TOGETHER]))
-                    for start in range(0, whole, _TOGETHER)
-                ],
-            )
-        if whole < len(rows):
-            one = f"INSERT INTO {into} VALUES {places}"  # noqa: S608
-            connection.exec_driver_sql(one, list(rows[whole:]))
+        _insert_into_sqlite(connection, table, into, columns, rows)
         return
     cursor: Any = connection.connection.cursor()
     with cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
-        for row in rows:
+        for row in _bound(table, columns, rows):
             copy.write_row(row)
+
+
+def _insert_into_sqlite(
+    connection: Connection,
+    table: Table,
+    into: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    columns_given = list(zip(columns, zip(*rows, strict=True), strict=True))
+    is_null = [values.count(None) == len(values) for _, values in columns_given]
+    place = f"({', '.join('NULL' if null else '?' for null in is_null)})"
+    given = [one for one, null in zip(columns_given, is_null, strict=True) if not null]
+    bound = _bound_to_sqlite(table, given)
+    # Several at once: a statement costs as much as what it does for a row.
+    whole = len(bound) - len(bound) % _TOGETHER
+    if whole:
+        many = f"INSERT INTO {into} VALUES {', '.join([place] * _TOGETHER)}"  # noqa: S608
+        connection.exec_driver_sql(
+            many,
+            [
+                tuple(chain.from_iterable(bound[start : start + _TOGETHER]))
+                for start in range(0, whole, _TOGETHER)
+            ],
+        )
+    if whole < len(bound):
+        one = f"INSERT INTO {into} VALUES {place}"  # noqa: S608
+        connection.exec_driver_sql(one, bound[whole:])
 
 
 def inserted_rows(connection: Connection) -> int:
@@ -114,16 +127,16 @@ def update_rows(
     """
     if not rows:
         return
-    rows = _bound(table, columns, rows)
     quote = connection.dialect.identifier_preparer.quote
     name = quote(table.name)
     if connection.dialect.name == "sqlite":
         values = ", ".join(f"{quote(column)} = ?" for column in columns)
         connection.exec_driver_sql(
             f"UPDATE {name} SET {values} WHERE {quote(key)} = ?",  # noqa: S608
-            list(rows),
+            _bound_to_sqlite(table, zip((*columns, key), zip(*rows, strict=True), strict=True)),
         )
         return
+    rows = _bound(table, columns, rows)
     names = [*columns, key]
     arrays = ", ".join(f"%s::{_array_type(table.c[one])}" for one in names)
     values = ", ".join(f"{quote(one)} = given.{quote(one)}" for one in columns)
@@ -132,6 +145,28 @@ def update_rows(
         f"AS given ({', '.join(map(quote, names))}) WHERE {name}.{quote(key)} = given.{quote(key)}",
         tuple(list(one) for one in zip(*rows, strict=True)),
     )
+
+
+def _bound_to_sqlite(
+    table: Table, columns: Iterable[tuple[str, tuple[Any, ...]]]
+) -> list[tuple[Any, ...]]:
+    """Rows as SQLite stores them, from the name and the values of each column.
+
+    Its driver looks for an adapter of each None, boolean and bytes, which takes longer than all
+    else about a row; not of numbers, texts and byte arrays.
+    """
+    bound: list[Iterable[Any]] = []
+    for name, values in columns:
+        kind = table.c[name].type
+        if isinstance(kind, Code):
+            bound.append(map(kind.numbers.__getitem__, values))
+        elif isinstance(kind, Boolean):
+            bound.append(map(int, values))
+        elif isinstance(kind, LargeBinary):
+            bound.append([None if value is None else bytearray(value) for value in values])
+        else:
+            bound.append(values)
+    return list(zip(*bound, strict=True))
 
 
 def _bound(
