@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BufferedReader
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 #: keeps unknown keys beside them.
 _MARKER: Final = "contact_sync"
 
+#: The most bytes of messages that are decoded at once.
+_TOGETHER: Final = 262_144
+
 #: Objects that are made before cycles among them are looked for: more than a chunk of pairs has.
 _GARBAGE: Final = 1_000_000
 
@@ -44,7 +49,7 @@ class MessageReader(GenericSingerReader[bytes]):
     """Reads messages as bytes, without decoding what is not needed."""
 
     default_input = sys.stdin.buffer
-    _decode: Final = msgspec.json.Decoder(Message).decode
+    _decoder: Final = msgspec.json.Decoder(Message)
 
     def deserialize_json(self, line: bytes) -> Any:
         """Decode one message.
@@ -54,7 +59,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 hold a person's data.
         """
         try:
-            return self._decode(line)
+            return self._decoder.decode(line)
         except msgspec.DecodeError as error:
             raise ReconcilerError(f"the input is not a Singer message: {error}") from None
 
@@ -62,17 +67,35 @@ class MessageReader(GenericSingerReader[bytes]):
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[Any], None]]
     ) -> Counter[str]:
         """Hand each `Message` to the callback of its type."""
-        lines: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
-        decode = self.deserialize_json
+        source: Any = getattr(file_input, "buffer", file_input) or self.default_input
         seen: dict[str, int] = dict.fromkeys(callbacks, 0)
-        for line in lines:
-            message = decode(line)
+        for message in chain.from_iterable(map(self._decode_lines, _arriving(source))):
             kind = message.type
             if kind not in seen:
                 raise ReconcilerError(f"the input has a message of unknown type '{kind}'")
             callbacks[kind](message)
             seen[kind] += 1
         return Counter(seen)
+
+    def _decode_lines(self, lines: bytes) -> Iterable[Message]:
+        try:
+            return self._decoder.decode_lines(lines)
+        except msgspec.DecodeError:
+            # What comes before the bad line is taken, and the error says what is wrong with it.
+            return map(self.deserialize_json, filter(None, lines.splitlines()))
+
+
+def _arriving(source: BufferedReader) -> Iterator[bytes]:
+    """All lines that have arrived, again and again; no line waits for the next one."""
+    begun: list[bytes] = []
+    while arrived := source.read1(_TOGETHER):
+        end = arrived.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*begun, arrived[:end]))
+            begun = []
+        begun.append(arrived[end:])
+    if last := b"".join(begun):
+        yield last
 
 
 class Reconciler(InlineMapper):

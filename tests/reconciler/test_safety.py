@@ -362,6 +362,34 @@ def test_input_that_is_no_singer_message_is_one_error_without_its_text(tmp_path,
     assert b"Ada" not in log
 
 
+#: A STATE that no empty ledger goes with.
+FOREIGN = b'{"type": "STATE", "value": {"bookmarks": {"contacts": {"updated_at": "2024"}}}}\n'
+
+
+def test_what_comes_before_a_bad_line_is_heeded_before_it(tmp_path):
+    with mapper(tmp_path, OBSERVE, f"sqlite:///{tmp_path / 'ledger.db'}") as process:
+        _, log = process.communicate(FOREIGN + b"Ada\n", timeout=60)
+    assert b"bookmark that was not written through this ledger" in log
+    assert b"Singer message" not in log
+
+
+@pytest.mark.parametrize("begun", [b"", b'{"type": "RECORD", "stream": "contacts", "rec'])
+def test_a_message_is_heeded_before_the_next_one_has_arrived(tmp_path, begun):
+    with mapper(tmp_path, OBSERVE, f"sqlite:///{tmp_path / 'ledger.db'}") as process:
+        process.stdin.write(FOREIGN + begun)
+        process.stdin.flush()
+        assert any(b"was not written through this ledger" in line for line in process.stderr)
+
+
+def test_a_message_may_arrive_in_many_pieces_and_end_without_a_line_end(tmp_path):
+    with mapper(tmp_path, OBSERVE, f"sqlite:///{tmp_path / 'ledger.db'}") as process:
+        for byte in FOREIGN.rstrip():
+            process.stdin.write(bytes([byte]))
+            process.stdin.flush()
+        _, log = process.communicate(timeout=60)
+    assert b"was not written through this ledger" in log
+
+
 def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_path):
     for number in range(3_000):
         job.salesforce.create("Contact", FirstName="Ada", MobilePhone=f"+1415555{number:04}")
