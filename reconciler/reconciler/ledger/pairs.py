@@ -229,7 +229,7 @@ class Pairs:
         mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
         further = phone_numbers.alias("further")
         made = 0
-        for side in SIDES:
+        for side in SIDES if self._have_both_sides() else ():
             is_open = and_(one.c.settled == false(), one.c.pair.is_(None), one.c.side == side)
             after: int | None = 0
             while after is not None:
@@ -276,6 +276,13 @@ class Pairs:
                     )
                 after = last
         return made
+
+    def _have_both_sides(self) -> bool:
+        with self._database.reading() as connection:
+            return all(
+                connection.scalar(select(records.c.row).where(records.c.side == side).limit(1))
+                for side in SIDES
+            )
 
     def groups_by_phone(
         self,
