@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from singer_sdk.mapper_base import InlineMapper
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
+from reconciler.ending import ending, terminate
 from reconciler.errors import IncompleteExtractError, ReconcilerError, SettingsError
 from reconciler.output import MessageWriter, Output
 from reconciler.run import Run
@@ -30,9 +30,6 @@ _MARKER: Final = "contact_sync"
 
 #: The most bytes of messages that are decoded at once.
 _TOGETHER: Final = 262_144
-
-#: Objects that are made before cycles among them are looked for: more than a chunk of pairs has.
-_GARBAGE: Final = 1_000_000
 
 
 class Message(msgspec.Struct, gc=False):
@@ -148,27 +145,15 @@ class Reconciler(InlineMapper):
         """
         if about:
             super().invoke(about=about, about_format=about_format)
-        # Records make many objects and no cycles of them; what was imported stays to the end.
-        gc.set_threshold(_GARBAGE)
-        gc.freeze()
         given = config or _ConfigInput()
-        try:
+        with ending(cls.logger, lambda: _drain(file_input)):
             mapper = cls(config=given.config, parse_env_config=given.parse_env)
             with Run(mapper.settings) as mapper.run:
                 mapper.output = Output(mapper.message_writer, mapper.run.schema_of)
                 mapper.listen(file_input)
-        except (ConfigValidationError, ReconcilerError) as error:
-            cls.logger.error("%s", error)  # noqa: TRY400
-            _drain(file_input)
-            sys.exit(1)
-        except BrokenPipeError:
-            cls.logger.error("the target has stopped reading; run the job again once it works")  # noqa: TRY400
-            # Python flushes standard output once more at exit.
-            sys.stdout = None
-            sys.exit(1)
 
     def _handle_termination(self, signum: int, frame: object) -> NoReturn:  # noqa: ARG002
-        sys.exit(128 + signum)
+        terminate(signum)
 
     # --- messages in ------------------------------------------------------------------------
 

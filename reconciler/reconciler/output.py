@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 
+from reconciler.ending import whole
 from reconciler.mapping.fields import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write
 
@@ -30,15 +31,18 @@ class MessageWriter(GenericSingerWriter[bytes, dict[str, Any]]):
 
     def write_message(self, message: dict[str, Any]) -> None:
         """Write one message."""
-        sys.stdout.buffer.write(self.serialize_message(message))
+        self.write_lines([self.serialize_message(message)])
 
     def write_lines(self, lines: Iterable[bytes]) -> None:
         """Write parts of messages that are encoded already."""
-        sys.stdout.buffer.write(b"".join(lines))
+        together = b"".join(lines)
+        with whole():
+            sys.stdout.buffer.write(together)
 
     def flush(self) -> None:
         """Pass on what was written."""
-        sys.stdout.buffer.flush()
+        with whole():
+            sys.stdout.buffer.flush()
 
 
 class Output:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, ClassVar, NoReturn
 
@@ -11,7 +10,8 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
-from reconciler.errors import ReconcilerError, SettingsError
+from reconciler.ending import ending, terminate
+from reconciler.errors import SettingsError
 from reconciler.output import MessageWriter, Output
 from reconciler.settings import JSON_SCHEMA, OBSERVING, READS, Settings
 from reconciler.sharding import Shard, ShardRun
@@ -87,23 +87,15 @@ class TapContactSync(Tap):
         if about:
             super().invoke(about=about, about_format=about_format)
         given = config or _ConfigInput()
-        try:
+        with ending(cls.logger):
             tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
             with ShardRun(tap.settings, tap.shard) as run:
                 output = Output(tap.message_writer, run.schema_of)
                 for writes in run.plan():
                     output.send(writes, run.is_paused)
-        except (ConfigValidationError, ReconcilerError) as error:
-            cls.logger.error("%s", error)  # noqa: TRY400
-            sys.exit(1)
-        except BrokenPipeError:
-            cls.logger.error("the target has stopped reading; run the job again once it works")  # noqa: TRY400
-            # Python flushes standard output once more at exit.
-            sys.stdout = None
-            sys.exit(1)
 
     def _handle_termination(self, signum: int, frame: object) -> NoReturn:  # noqa: ARG002
-        sys.exit(128 + signum)
+        terminate(signum)
 
 
 def _settings(config: Mapping[str, Any]) -> tuple[Settings, Shard]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import json
+import signal
 import stat
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -406,6 +410,48 @@ def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_p
     assert b"Traceback" not in log
     job.settle()
     assert len(job.phoneiq.live()) == 3_000
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_signal_ends_the_sending_after_a_whole_message(job, tmp_path, monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    # More than a pipe holds: something is being written until somebody reads it.
+    for number in range(3_000):
+        job.salesforce.create("Contact", FirstName="Ada", MobilePhone=f"+1415555{number:04}")
+    job.pipe(OBSERVE)
+    source = tmp_path / "extract.jsonl"
+    with source.open("w") as file:
+        for message in job.salesforce.extract({}):
+            file.write(json.dumps(message) + "\n")
+    with mapper(tmp_path, TO_PHONEIQ, job.ledger_url, "--input", source) as process:
+        while waiting(process.stdout) < 60_000:
+            assert process.poll() is None
+        process.terminate()
+        rest = process.stdout.readlines()
+        assert process.wait() == 128 + signal.SIGTERM
+        log = process.stderr.read()
+    assert all(json.loads(line)["type"] in {"STATE", "SCHEMA", "RECORD"} for line in rest)
+    assert b"Traceback" not in log
+    assert "signal" in str(job.history()[0])
+    job.settle()
+    assert len(job.phoneiq.live()) == 3_000
+
+
+def test_a_signal_ends_the_wait_for_messages(job, tmp_path):
+    with mapper(tmp_path, OBSERVE, job.ledger_url) as process:
+        wait_until_running(job.ledger_url, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 128 + signal.SIGINT
+        assert process.stdout.read() == b""
+        assert b"Traceback" not in process.stderr.read()
+    assert "signal" in str(job.history()[0])
+
+
+def waiting(pipe):
+    """Bytes in a pipe that nobody has read; Linux holds 65,536."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 @contextlib.contextmanager
