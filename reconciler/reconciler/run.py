@@ -260,8 +260,9 @@ class Run:
         """Commit what was taken."""
         if self._buffer:
             held = self._ledger.observations
-            unread = held.unread(self.settings.reads, self._observer.sight(self._buffer))
-            self.summary.changed += held.store(list(map(self._observer.look, unread)), self._run)
+            unread, new = held.unread(self.settings.reads, self._observer.sight(self._buffer))
+            looked_at = list(map(self._observer.look, unread))
+            self.summary.changed += held.store(looked_at, self._run, new)
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -192,12 +192,17 @@ class Observations:
         self._layouts = layouts
         self._indexes = database.indexed
 
-    def unread(self, side: Side, sightings: Mapping[str, Sighting]) -> list[Sighting]:
+    def unread(
+        self, side: Side, sightings: Mapping[str, Sighting]
+    ) -> tuple[list[Sighting], Set[str]]:
         """Those of a side's records that the ledger does not hold just as they came.
 
         Args:
             side: The side that they are of.
             sightings: Each by its id.
+
+        Returns:
+            Those, and the ids of all that it does not hold at all.
         """
         with self._database.reading() as connection:
             held = {
@@ -208,15 +213,19 @@ class Observations:
                     )
                 ).all()
             }
-        return [one for id_, one in sightings.items() if held.get(id_) != one.digest]
+        return (
+            [one for id_, one in sightings.items() if held.get(id_) != one.digest],
+            sightings.keys() - held.keys(),
+        )
 
     @repeatable
-    def store(self, seen: Sequence[Observation], run: int) -> int:
+    def store(self, seen: Sequence[Observation], run: int, new: Set[str] = frozenset()) -> int:
         """Commit observations of one side; what did not change is left as it is.
 
         Args:
             seen: Observations in the order of their arrival; a later one of a record wins.
             run: The run that observed them.
+            new: Ids of records that the ledger is known not to hold.
 
         Returns:
             How many are new or changed.
@@ -228,9 +237,9 @@ class Observations:
         self._layouts.learn(item.fields for item in newest.values())
         # Nobody else stores these records: the stream is this run's.
         with self._database.reading() as connection:
-            known = self._known(connection, side, newest)
-        new = len(newest) - len(known)
-        next_row = self._database.take_numbers("row", new) if new else 0
+            known = self._known(connection, side, newest.keys() - new)
+        count = len(newest) - len(known)
+        next_row = self._database.take_numbers("row", count) if count else 0
         with self._database.transaction() as connection:
             fresh: list[tuple[int, Observation]] = []
             changed: list[tuple[int, Observation]] = []
@@ -290,7 +299,9 @@ class Observations:
             named.append((other(item.side), item.reference))
         return any(forgotten_hash(self._database.salt, *one) in self._forgotten for one in named)
 
-    def _known(self, connection: Connection, side: Side, ids: Iterable[str]) -> dict[str, _Known]:
+    def _known(self, connection: Connection, side: Side, ids: Set[str]) -> dict[str, _Known]:
+        if not ids:
+            return {}
         statement = (
             select(
                 records.c.id,
