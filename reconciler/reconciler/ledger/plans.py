@@ -692,7 +692,8 @@ class Plans:
             related: The fields behind a relationship.
         """
         for _, reference, field in related:
-            places = {one.layout: one.layout.places.get(reference) for one in delivered}
+            layouts = {one.layout for one in delivered}
+            places = {layout: layout.places.get(reference) for layout in layouts}
             named: list[Any] = [
                 UNSET if (place := places[layout]) is None else values[place]
                 for layout, values, _ in delivered

@@ -83,10 +83,10 @@ def _insert_into_sqlite(
     columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
 ) -> None:
-    columns_given = list(zip(columns, zip(*rows, strict=True), strict=True))
-    is_null = [values.count(None) == len(values) for _, values in columns_given]
-    place = f"({', '.join('NULL' if null else '?' for null in is_null)})"
-    given = [one for one, null in zip(columns_given, is_null, strict=True) if not null]
+    by_column = list(zip(columns, zip(*rows, strict=True), strict=True))
+    places = [_place(values) for _, values in by_column]
+    place = f"({', '.join(places)})"
+    given = [one for one, at in zip(by_column, places, strict=True) if at == "?"]
     bound = _bound_to_sqlite(table, given)
     # Several at once: a statement costs as much as what it does for a row.
     whole = len(bound) - len(bound) % _TOGETHER
@@ -102,6 +102,15 @@ def _insert_into_sqlite(
     if whole < len(bound):
         one = f"INSERT INTO {into} VALUES {place}"  # noqa: S608
         connection.exec_driver_sql(one, bound[whole:])
+
+
+def _place(values: tuple[Any, ...]) -> str:
+    """What stands for a column's values: itself where all are the same None or boolean."""
+    first = values[0]
+    if first is None or isinstance(first, bool):
+        literal = "NULL" if first is None else str(int(first))
+        return literal if values.count(first) == len(values) else "?"
+    return "?"
 
 
 def inserted_rows(connection: Connection) -> int:
