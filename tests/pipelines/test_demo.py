@@ -14,6 +14,7 @@ import pytest
 from .conftest import BIN, copy_project, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .conftest import Project
@@ -95,6 +96,15 @@ def test_demo_shows_the_log_of_a_job_that_fails(folder: Path) -> None:
     assert not (folder / ".sandbox" / "ready.json").exists(), "the sandbox was stopped"
 
 
+@pytest.fixture
+def _foreground() -> Iterator[None]:
+    """Children heed the keyboard, also where a shell has started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_foreground")
 def test_demo_is_stopped_from_the_keyboard(folder: Path) -> None:
     process = subprocess.Popen(
         COMMAND,
