@@ -34,7 +34,7 @@ test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narr
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
-bench: setup $(PEERS)/.ready ## measure everything, renew docs/performance.md; about 25 minutes
+bench: setup $(PEERS)/.ready ## measure everything, renew docs/performance.md; about half an hour
 	@$(BIN)/python -m benchmarks --page docs/performance.md
 
 bench-quick: setup $(PEERS)/.ready ## the same with few contacts; two minutes
