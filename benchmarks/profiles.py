@@ -57,8 +57,12 @@ def _stages(folder: Path, new: Data, matching: Data) -> Iterator[tuple[str, Comm
     pairs = reconciler(TO_PHONEIQ, seen.url, folder, reads=matching.salesforce_extract)
     yield "first-sync-of-pairs", pairs
     assert creates.writes is not None
+    messages = folder / "creates.jsonl"
+    with creates.writes.open("rb") as written, messages.open("wb") as kept:
+        # The sampler says on the same output what it does.
+        kept.writelines(line for line in written if line.startswith(b"{"))
     with server(folder, contacts=matching.phoneiq_extract) as url:
-        yield "target", target(url, folder, creates.writes)
+        yield "target", target(url, folder, messages)
         yield "tap", tap_phoneiq(url, folder)
 
 
