@@ -262,7 +262,8 @@ class World:
         person.was_paired = seen and any(self.is_paired(*pair) for pair in self.pair_of(person))
         person.was_quiet = all(one.agreed and not one.typed for one in person.fields.values())
         person.gone.add(side)
-        person.edited_after = False
+        # What was typed on the other side, but not seen yet, may be seen after the deletion.
+        person.edited_after = any(_other(side) in one.typed for one in person.fields.values())
         (self.job.salesforce if side == "salesforce" else self.job.phoneiq).delete(id_)
         for left in self.live(person, _other(side)):
             # From here the survivor is somebody who is on one side only.
