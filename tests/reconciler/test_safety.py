@@ -394,7 +394,8 @@ def test_a_message_may_arrive_in_many_pieces_and_end_without_a_line_end(tmp_path
     assert b"was not written through this ledger" in log
 
 
-def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_path):
+def extract_of_many(job, tmp_path):
+    """A file of more records than a pipe holds, for an empty PhoneIQ that was observed."""
     for number in range(3_000):
         job.salesforce.create("Contact", FirstName="Ada", MobilePhone=f"+1415555{number:04}")
     job.pipe(OBSERVE)
@@ -402,6 +403,11 @@ def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_p
     with source.open("w") as file:
         for message in job.salesforce.extract({}):
             file.write(json.dumps(message) + "\n")
+    return source
+
+
+def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_path):
+    source = extract_of_many(job, tmp_path)
     with mapper(tmp_path, TO_PHONEIQ, job.ledger_url, "--input", source) as process:
         process.stdout.close()
         log = process.stderr.read()
@@ -415,14 +421,8 @@ def test_a_target_that_stops_reading_ends_the_run_without_a_traceback(job, tmp_p
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_signal_ends_the_sending_after_a_whole_message(job, tmp_path, monkeypatch, unbuffered):
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
-    # More than a pipe holds: something is being written until somebody reads it.
-    for number in range(3_000):
-        job.salesforce.create("Contact", FirstName="Ada", MobilePhone=f"+1415555{number:04}")
-    job.pipe(OBSERVE)
-    source = tmp_path / "extract.jsonl"
-    with source.open("w") as file:
-        for message in job.salesforce.extract({}):
-            file.write(json.dumps(message) + "\n")
+    # Something is being written until somebody reads it.
+    source = extract_of_many(job, tmp_path)
     with mapper(tmp_path, TO_PHONEIQ, job.ledger_url, "--input", source) as process:
         while waiting(process.stdout) < 60_000:
             assert process.poll() is None
