@@ -106,10 +106,11 @@ class Planner:
         """Find out who is who, for all records that changed since they were last planned."""
         self._ledger.observations.index()
         self._ledger.pairs.follow_successors(self._settings.renamed_keys)
+        if self._ledger.pairs.are_waiting():
+            # Who is opened from here on waits for the next pairing.
+            self._ledger.pairs.end_waiting()
         if self._ledger.pairs.are_open():
             self._pair_open()
-        if self._ledger.pairs.are_waiting():
-            self._ledger.pairs.end_waiting()
 
     def _pair_open(self) -> None:
         self._summary.paired += self._ledger.pairs.by_reference(

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.postgresql import Places
+from tests.properties.reasons import check_reasons
 from tests.properties.world import FIELDS, INVALID_PHONE, PHONES, SIDES, WRITES, World, number
 from tests.reconciler.job import PIPES, lost_from
 from tests.reconciler.platforms import EXTERNAL_ID
@@ -216,7 +217,7 @@ class ContactSync(RuleBasedStateMachine):
 
     @rule(
         pipe=pipes,
-        what=st.sampled_from(["drop", "refuse", "duplicate", "delay"]),
+        what=st.sampled_from(["drop", "refuse", "duplicate", "delay", "rewrite"]),
         chosen=st.sets(st.integers(min_value=0, max_value=5), min_size=1),
     )
     def run_with_a_loader_that_errs(self, pipe, what, chosen):
@@ -240,6 +241,8 @@ class ContactSync(RuleBasedStateMachine):
                 elif what == "refuse":
                     record = dict.fromkeys(message["record"], "9" * 50_000)
                     arrived.append(message | {"record": record})
+                elif what == "rewrite":
+                    arrived.append(world.rewrite(side, message))
                 elif what == "delay":
                     schemas = [one for one in messages if one["type"] == "SCHEMA"]
                     world.delay(side, [*schemas, message])
@@ -255,6 +258,9 @@ class ContactSync(RuleBasedStateMachine):
                 {"sync_direction": "both"},
                 {"sync_direction": "salesforce_to_phoneiq"},
                 {"sync_direction": "phoneiq_to_salesforce"},
+                {"title_direction": "both"},
+                {"title_direction": "salesforce_to_phoneiq"},
+                {"title_direction": "phoneiq_to_salesforce"},
                 {"on_conflict": "keep_salesforce"},
                 {"on_conflict": "keep_phoneiq"},
                 {"shared_phone": "reject"},
@@ -276,6 +282,7 @@ class ContactSync(RuleBasedStateMachine):
         try:
             if sys.exc_info()[0] is None:
                 self.world.check()
+                check_reasons(self.world)
         finally:
             shutil.rmtree(self.folder)
             if self.places:

@@ -39,8 +39,14 @@ FIELDS: dict[str, dict[str, str]] = {
     "city": {"Contact": "MailingCity", "Lead": "City"},
     "mobile_phone": {"Contact": "MobilePhone", "Lead": "MobilePhone"},
     "work_phone": {"Contact": "Phone", "Lead": "Phone"},
+    # Of a Contact, the name of its Account: whoever renames that renames this.
+    "company": {"Contact": "Account.Name", "Lead": "Company"},
 }
 PHONES = ("mobile_phone", "work_phone")
+DIRECTIONS: dict[str, Side] = {
+    "salesforce_to_phoneiq": "phoneiq",
+    "phoneiq_to_salesforce": "salesforce",
+}
 #: The longest value that Salesforce takes where PhoneIQ takes a longer one.
 SALESFORCE_LENGTHS = {"first_name": 40, "last_name": 80, "city": 40}
 FALLBACK = "[not provided]"
@@ -106,6 +112,7 @@ class Person:
         twin_made: How many pipes had run when people made the record of the other side too.
         gone: Sides on which people deleted the record.
         edited_after: Whether people edited what was left after that.
+        converted: Whether a conversion gave it a record that no clean run has seen.
         was_paired: Whether both records were there, one naming the other, when one was deleted.
         was_quiet: Whether both sides agreed on everything then.
     """
@@ -119,6 +126,7 @@ class Person:
     twin_made: int | None = None
     gone: set[Side] = field(default_factory=set)
     edited_after: bool = False
+    converted: bool = False
     was_paired: bool = False
     was_quiet: bool = False
 
@@ -138,6 +146,12 @@ class World:
         #: Side and messages, and how many pipes had run when they were sent.
         self.delayed: list[tuple[Side, list[Message], int]] = []
         self.ever: dict[str, set[Any]] = {}
+        #: Which way job titles travel.
+        self.title_direction = "both"
+        #: Records and names of fields with a value that a loader put there instead of its own.
+        #: What the mapper wrote, and to which side.
+        self.sent: list[tuple[Side, Message]] = []
+        self.rewritten: list[tuple[Person, Side, str, str]] = []
         self.change_setting()
 
     # --- looking ----------------------------------------------------------------------------
@@ -152,6 +166,7 @@ class World:
             "on_delete": "keep",
             "default_object": "Contact",
             "salesforce_external_id_field": None,
+            "title_direction": self.title_direction,
         } | self.job.settings
 
     def row(self, side: Side, id_: str) -> dict[str, Any]:
@@ -177,6 +192,9 @@ class World:
             name: objects[row["attributes"]] if side == "salesforce" else name
             for name, objects in FIELDS.items()
         }
+        if "Account.Name" in names.values():
+            account = row["AccountId"] and self.row(side, row["AccountId"])
+            row = row | {"Account.Name": account and account["Name"]}
         return {name: plain(name, row[field]) for name, field in names.items()}
 
     def is_paired(self, salesforce: str, phoneiq: str) -> bool:
@@ -216,6 +234,8 @@ class World:
             # Nothing says that the two records are of one person.
             person.loose = True
         values["mobile_phone"] = numbers[0] if numbers else number(person.number, 0)
+        if side == "salesforce" and object_ == "Lead":
+            values["company"] = self.new_value(person, "company")
         note = f"note {person.number}"
         if side == "salesforce":
             fields = {FIELDS[name][object_]: value for name, value in values.items()}
@@ -242,16 +262,30 @@ class World:
                 known = self.settings["salesforce_external_id_field"] and not made_by_hand
                 person.loose |= not known and (side == "salesforce" or made_by_hand)
         person.fields[name].type(side, plain(name, value), self.pipes)
+        if person.converted and side == "salesforce" and plain(name, value) is None:
+            self._may_be_filled(person, name)
         person.edited_after = bool(person.gone)
         if side == "salesforce":
             object_ = self.row(side, id_)["attributes"]
             if value and name in PHONES and self.values % 2:
                 value = typed(value) if is_number(value) else value
-            if value is None and name == "last_name":
+            if FIELDS[name][object_] == "Account.Name":
+                self._employ(id_, value)
+                return
+            if value is None and name in {"last_name", "company"}:
                 value = FALLBACK
             self.job.salesforce.edit(id_, **{FIELDS[name][object_]: value})
         else:
             self.job.phoneiq.edit(id_, **{name: value})
+
+    def _employ(self, contact: str, company: Value) -> None:
+        """Rename a Contact's Account, or give it another."""
+        account = self.row("salesforce", contact)["AccountId"]
+        if account and company and self.values % 2:
+            self.job.salesforce.edit(account, Name=company)
+        else:
+            account = company and self.job.salesforce.create("Account", Name=company)
+            self.job.salesforce.edit(contact, AccountId=account)
 
     def delete(self, side: Side, id_: str) -> None:
         person = self.owner[id_]
@@ -282,12 +316,18 @@ class World:
         person.loose |= "Contact" not in self.settings["objects"]
         # Converted before both sides were seen to agree: nothing says who typed what since.
         person.loose |= not all(one.agreed for one in person.fields.values())
+        person.converted = True
+        for name, value in before.items():
+            if value is None and person.fields[name].typed:
+                self._may_be_filled(person, name)
+
+    def _may_be_filled(self, person: Person, name: str) -> None:
+        """What is blank on a record that takes another's place may be filled, or it clears."""
         for phoneiq in self.live(person, "phoneiq"):
-            for name, value in self.read("phoneiq", phoneiq).items():
-                if before[name] is None and person.fields[name].typed:
-                    # What is blank on the new record may be filled, it does not clear.
-                    one = Field(typed={"salesforce": [None], "phoneiq": [value]}, when={-1, -2})
-                    person.fields[name] = one
+            value = self.read("phoneiq", phoneiq)[name]
+            person.fields[name] = Field(
+                typed={"salesforce": [None], "phoneiq": [value]}, when={-1, -2}
+            )
 
     def _mix(self, *people: Person) -> None:
         for person in people:
@@ -299,7 +339,21 @@ class World:
 
     # --- what the job does --------------------------------------------------------------------
 
-    def change_setting(self, **changed: Any) -> None:
+    def change_setting(self, *, title_direction: str | None = None, **changed: Any) -> None:
+        if title_direction:
+            self.title_direction = title_direction
+            changed["field_mappings"] = {
+                object_: [
+                    {"salesforce": objects[object_], "phoneiq": name, "direction": direction}
+                    for name, objects in FIELDS.items()
+                    for direction in [
+                        {"company": "salesforce_to_phoneiq", "job_title": title_direction}.get(
+                            name, "both"
+                        )
+                    ]
+                ]
+                for object_ in ("Contact", "Lead")
+            }
         if changed.get("objects", self.settings["objects"]) != self.settings["objects"]:
             for person in self.people:
                 person.loose |= any(id_.startswith("00Q") for id_ in person.records["salesforce"])
@@ -314,7 +368,25 @@ class World:
         self.pipes += 1
         self._check_writes(passed)
         self._adopt()
+        for person, side, name, value in self.rewritten:
+            # What a loader makes of a value is as if somebody had typed it there.
+            if any(self.read(side, id_)[name] == value for id_ in self.live(person, side)):
+                person.fields[name].type(side, value, self.pipes)
+        self.rewritten.clear()
         return passed.code
+
+    def rewrite(self, side: Side, message: Message) -> Message:
+        """A write whose loader puts a value of its own in the place of one."""
+        record = message["record"]
+        id_ = record.get("Id" if side == "salesforce" else "id")
+        person = self.owner[id_] if id_ else self._whose(record)
+        for name, objects in FIELDS.items():
+            field = objects[message["stream"]] if side == "salesforce" else name
+            if record.get(field) and name not in PHONES and record[field] != FALLBACK:
+                value = self.new_value(person, name)
+                self.rewritten.append((person, side, name, value))
+                return message | {"record": record | {field: value}}
+        return message
 
     def delay(self, side: Side, messages: list[Message]) -> None:
         """Hold messages back until the next pipe starts."""
@@ -330,6 +402,8 @@ class World:
         for one in passed:
             self._check_writes(one)
         self._adopt()
+        for person in self.people:
+            person.converted = False
         assert [one.code for one in passed] == [0, 0, 0], passed[-1].text
         for (number_, name), value in self._agreeing():
             if before.get((number_, name), "differs") == value:
@@ -341,10 +415,15 @@ class World:
         return [record for one in passed for record in one.records]
 
     def _check_writes(self, passed: Passed) -> None:
-        """Nothing goes against the direction, and nobody is created who takes no part."""
+        """Nothing goes against the directions, and nobody is created who takes no part."""
         to = WRITES[passed.pipe]
-        assert not passed.records or self._allows(to), f"{passed.pipe} wrote {passed.records}"
+        assert not passed.records or self.allows(to), f"{passed.pipe} wrote {passed.records}"
         for record in passed.records:
+            self.sent.append((to, record))
+            for name in ("company", "job_title"):
+                sent = name if to == "phoneiq" else {"job_title": "Title"}.get(name)
+                against = f"{name} against its direction: {record}"
+                assert self.allows(to, name) or not record.get(sent), against
             if to == "phoneiq" and "id" not in record:
                 assert record["salesforce_object"] in self.settings["objects"], record
                 assert record.get("first_name"), f"created without a first name: {record}"
@@ -470,7 +549,7 @@ class World:
             assert not phoneiq, f"the deletion of person {person.number} did not travel"
 
     def _may_be_created(self, to: Side, source: str) -> bool:
-        if not self._allows(to):
+        if not self.allows(to):
             return False
         if to == "phoneiq":
             return self._takes_part(source)
@@ -480,11 +559,14 @@ class World:
             has_number or bool(self.settings["salesforce_external_id_field"])
         )
 
-    def _allows(self, to: Side) -> bool:
-        return self.settings["sync_direction"] in {
-            "both",
-            "salesforce_to_phoneiq" if to == "phoneiq" else "phoneiq_to_salesforce",
-        }
+    def allows(self, to: Side, name: str = "") -> bool:
+        """Whether the directions let a field travel to a side."""
+        if name == "company" and to == "salesforce":
+            return False
+        directions = [self.settings["sync_direction"]]
+        if name == "job_title":
+            directions.append(self.title_direction)
+        return all(DIRECTIONS.get(one, to) == to for one in directions)
 
     def _takes_part(self, salesforce: str) -> bool:
         values = self.read("salesforce", salesforce)
@@ -495,11 +577,6 @@ class World:
         )
 
     def _check_fields(self, person: Person, salesforce: str, phoneiq: str) -> None:
-        may: dict[Side, bool] = {
-            "phoneiq": self._allows("phoneiq") and self._takes_part(salesforce),
-            "salesforce": self._allows("salesforce")
-            and self.row("salesforce", salesforce)["attributes"] in self.settings["objects"],
-        }
         shown: dict[Side, dict[str, Value]] = {
             "salesforce": self.read("salesforce", salesforce),
             "phoneiq": self.read("phoneiq", phoneiq),
@@ -508,6 +585,7 @@ class World:
             what = f"{name} of person {person.number} ({salesforce}, {phoneiq}): {one}"
             values = {side: shown[side][name] for side in SIDES}
             last = {side: told[-1] for side, told in one.typed.items()}
+            may = self.may_travel(salesforce, name)
             if not last:
                 assert set(values.values()) == set(one.agreed), f"{what}: {values}"
             elif len(last) == 1:
@@ -530,6 +608,14 @@ class World:
                 ):
                     assert len(set(values.values())) == 1, f"{what}: {values}"
                     assert values["phoneiq"] in self._may_stand(one), f"{what}: {values}"
+
+    def may_travel(self, salesforce: str, name: str) -> dict[Side, bool]:
+        """By side, whether a pair's field may travel there."""
+        is_synced = self.row("salesforce", salesforce)["attributes"] in self.settings["objects"]
+        return {
+            "phoneiq": self.allows("phoneiq", name) and self._takes_part(salesforce),
+            "salesforce": self.allows("salesforce", name) and is_synced,
+        }
 
     def _may_stand(self, one: Field) -> set[Value]:
         """The values on which both sides may agree."""

@@ -270,6 +270,10 @@ class Job:
         """The Salesforce record that a PhoneIQ contact names."""
         return self.salesforce.get(self.phoneiq.get(phoneiq_id)["salesforce_id"])
 
+    def ask(self, *command: str) -> Any:
+        """What an operator's command says to programs."""
+        return ask(self.ledger_url, *command)
+
     def history(self) -> list[dict[str, Any]]:
         """The recorded runs as the operator's command shows them, newest first."""
         return history(self.ledger_url)
@@ -283,7 +287,12 @@ class Job:
 
 def history(ledger_url: str) -> list[dict[str, Any]]:
     """What `contact-sync history` says of a ledger; nothing where there is none yet."""
-    result = CliRunner().invoke(contact_sync, ["--ledger-url", ledger_url, "history", "--json"])
+    return ask(ledger_url, "history")
+
+
+def ask(ledger_url: str, *command: str) -> Any:
+    """What an operator's command says to programs; nothing where there is no ledger yet."""
+    result = CliRunner().invoke(contact_sync, ["--ledger-url", ledger_url, *command, "--json"])
     if "there is no ledger" in result.output:
         return []
     assert result.exit_code == 0, result.output

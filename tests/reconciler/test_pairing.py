@@ -301,6 +301,17 @@ def test_reject_the_phoneiq_side_too(job):
     assert job.record_of(second)["FirstName"] == "Bob"
 
 
+def test_reject_the_next_in_line_for_the_number_that_a_new_record_was_made_with(job):
+    first = job.phoneiq.create(first_name="Ada", mobile_phone=ADA)
+    job.run()
+    # Before any run has seen its record in Salesforce.
+    job.phoneiq.edit(first, mobile_phone="call me")
+    second = job.phoneiq.create(first_name="Bob", mobile_phone=ADA)
+    job.settle(runs=4)
+    assert job.record_of(first)["FirstName"] == "Ada"
+    assert job.record_of(second)["FirstName"] == "Bob"
+
+
 def test_allow_each_is_a_contact_of_its_own(start):
     job = start(shared_phone="allow")
     for name in ("Ada", "Bob", "Cleo"):

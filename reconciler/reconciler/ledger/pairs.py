@@ -386,12 +386,12 @@ class Pairs:
             )
 
     def are_waiting(self) -> bool:
-        """Whether the end of a pair has opened records since the last pairing."""
+        """Whether the end of a pair, or of a create, has opened records since the last pairing."""
         with self._database.reading() as connection:
             return connection.scalar(select(waiting.c.row).limit(1)) is not None
 
     def end_waiting(self) -> None:
-        """Note that pairing has decided about all records that the end of a pair had opened."""
+        """Note that pairing decides now about all records that wait for it."""
         with self._database.transaction() as connection:
             connection.execute(delete(waiting))
 

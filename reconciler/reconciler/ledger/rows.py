@@ -7,7 +7,19 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, and_, delete, false, literal, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    false,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from reconciler.ledger.sets import among, put_rows
 from reconciler.ledger.tables import conflicts, pairs, phone_numbers, records, waiting, writes
@@ -88,18 +100,32 @@ def _sharers(rows: Collection[int]) -> Select[Any]:
 
 def reopen_sharers(connection: Connection, rows: Collection[int]) -> None:
     """Open the records without a pair that share a number with these rows."""
+    _reopen(connection, _sharers(rows))
+
+
+def _reopen(connection: Connection, rows: Select[Any]) -> None:
     connection.execute(
         update(records)
-        .where(
-            records.c.pair.is_(None),
-            records.c.row.in_(_sharers(rows)),
-        )
+        .where(records.c.pair.is_(None), records.c.row.in_(rows))
         .values(settled=False, duplicate_of=None)
     )
 
 
+def _let_wait(connection: Connection, rows: ColumnElement[bool]) -> None:
+    """Let the open ones of these records without a pair wait for the next pairing."""
+    opened = connection.scalars(
+        select(records.c.row)
+        .where(records.c.settled == false(), records.c.pair.is_(None), rows)
+        .order_by(records.c.row)
+    ).all()
+    put_rows(connection, waiting, [{"row": row} for row in opened])
+
+
 def end_creating(connection: Connection, rows: Collection[int]) -> None:
-    """Note that no create from these records is under way any more."""
+    """Note that no create from these records is under way any more.
+
+    A number that they have no more, but that their creates were made with, is free then.
+    """
     if not rows:
         return
     connection.execute(
@@ -107,11 +133,13 @@ def end_creating(connection: Connection, rows: Collection[int]) -> None:
         .where(among(records.c.row, rows), records.c.creating == true())
         .values(creating=False)
     )
-    connection.execute(
-        delete(phone_numbers).where(
-            among(phone_numbers.c.row, rows), phone_numbers.c.stale == true()
-        )
-    )
+    which = and_(among(phone_numbers.c.row, rows), phone_numbers.c.stale == true())
+    freed = connection.scalars(select(phone_numbers.c.number).where(which)).all()
+    if freed:
+        connection.execute(delete(phone_numbers).where(which))
+        sharers = select(phone_numbers.c.row).where(among(phone_numbers.c.number, freed))
+        _reopen(connection, sharers)
+        _let_wait(connection, records.c.row.in_(sharers))
 
 
 def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
@@ -157,13 +185,4 @@ def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
     reopen_sharers(connection, rows)
     if released:
         set_records(connection, list(rows), settled=True)
-    opened = connection.scalars(
-        select(records.c.row)
-        .where(
-            records.c.settled == false(),
-            records.c.pair.is_(None),
-            or_(records.c.row.in_(rows), records.c.row.in_(_sharers(rows))),
-        )
-        .order_by(records.c.row)
-    ).all()
-    put_rows(connection, waiting, [{"row": row, "pair": pair} for row in opened])
+    _let_wait(connection, or_(records.c.row.in_(rows), records.c.row.in_(_sharers(rows))))

@@ -205,9 +205,11 @@ def put_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, A
         return
     made = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
     key = [column.name for column in table.primary_key]
-    statement = made.on_conflict_do_update(
-        index_elements=key,
-        set_={name: made.excluded[name] for name in rows[0] if name not in key},
+    values = {name: made.excluded[name] for name in rows[0] if name not in key}
+    statement = (
+        made.on_conflict_do_update(index_elements=key, set_=values)
+        if values
+        else made.on_conflict_do_nothing(index_elements=key)
     )
     connection.execute(statement, list(rows))
 

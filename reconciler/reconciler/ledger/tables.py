@@ -33,7 +33,7 @@ from sqlalchemy.types import TypeDecorator
 from reconciler.model import Action, SalesforceObject, Side
 
 #: Grows with each change of the tables.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 metadata = MetaData()
 
@@ -325,15 +325,9 @@ pairs = Table(
     Column("run", Integer, nullable=False),
 )
 
-#: Records that the end of a pair has opened: the next pairing decides about them, and nothing is
-#: created from them before.
-waiting = Table(
-    "waiting",
-    metadata,
-    Column("row", Integer, primary_key=True),
-    # The pair that ended.
-    Column("pair", Integer, nullable=False),
-)
+#: Records that the end of a pair, or of a create, has opened: the next pairing decides about them,
+#: and nothing is created from them before.
+waiting = Table("waiting", metadata, Column("row", Integer, primary_key=True, autoincrement=False))
 
 #: The journal of writes. Open until the side's own tap shows the values.
 writes = Table(
