@@ -200,6 +200,16 @@ def test_a_lost_create_of_a_record_that_takes_no_part_any_more_is_given_up(job):
     assert _open_writes(job) == 0
 
 
+def test_a_lost_create_of_a_record_whose_former_number_is_taken_since_is_made_again(job):
+    record, _ = job.pair_up()
+    other = job.salesforce.create("Contact", FirstName="Bob", MobilePhone="+14155550143")
+    job.pipe(TO_PHONEIQ, target=lose)
+    job.salesforce.edit(other, MobilePhone="+14155550144")
+    job.salesforce.edit(record, Phone="+14155550143")
+    job.settle(runs=4)
+    assert job.contact_of(other)["mobile_phone"] == "+14155550144"
+
+
 def _open_writes(job):
     with closing(Ledger(job.ledger_url)) as ledger:
         return ledger.overview.open_writes()

@@ -100,22 +100,22 @@ def _sharers(rows: Collection[int]) -> Select[Any]:
 
 def reopen_sharers(connection: Connection, rows: Collection[int]) -> None:
     """Open the records without a pair that share a number with these rows."""
-    _reopen(connection, _sharers(rows))
+    _reopen(connection, records.c.row.in_(_sharers(rows)))
 
 
-def _reopen(connection: Connection, rows: Select[Any]) -> None:
+def _reopen(connection: Connection, which: ColumnElement[bool]) -> None:
     connection.execute(
         update(records)
-        .where(records.c.pair.is_(None), records.c.row.in_(rows))
+        .where(records.c.pair.is_(None), which)
         .values(settled=False, duplicate_of=None)
     )
 
 
-def _let_wait(connection: Connection, rows: ColumnElement[bool]) -> None:
+def _let_wait(connection: Connection, which: ColumnElement[bool]) -> None:
     """Let the open ones of these records without a pair wait for the next pairing."""
     opened = connection.scalars(
         select(records.c.row)
-        .where(records.c.settled == false(), records.c.pair.is_(None), rows)
+        .where(records.c.settled == false(), records.c.pair.is_(None), which)
         .order_by(records.c.row)
     ).all()
     put_rows(connection, waiting, [{"row": row} for row in opened])
@@ -124,7 +124,8 @@ def _let_wait(connection: Connection, rows: ColumnElement[bool]) -> None:
 def end_creating(connection: Connection, rows: Collection[int]) -> None:
     """Note that no create from these records is under way any more.
 
-    A number that they have no more, but that their creates were made with, is free then.
+    A number that they have no more, but that their creates were made with, stands for nobody
+    then: neither for them nor against others.
     """
     if not rows:
         return
@@ -134,12 +135,15 @@ def end_creating(connection: Connection, rows: Collection[int]) -> None:
         .values(creating=False)
     )
     which = and_(among(phone_numbers.c.row, rows), phone_numbers.c.stale == true())
-    freed = connection.scalars(select(phone_numbers.c.number).where(which)).all()
-    if freed:
+    held = connection.scalars(select(phone_numbers.c.number).where(which)).all()
+    if held:
+        sharers = connection.scalars(
+            select(phone_numbers.c.row).where(among(phone_numbers.c.number, held))
+        ).all()
         connection.execute(delete(phone_numbers).where(which))
-        sharers = select(phone_numbers.c.row).where(among(phone_numbers.c.number, freed))
-        _reopen(connection, sharers)
-        _let_wait(connection, records.c.row.in_(sharers))
+        freed = among(records.c.row, sharers)
+        _reopen(connection, freed)
+        _let_wait(connection, freed)
 
 
 def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
