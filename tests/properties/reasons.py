@@ -32,6 +32,7 @@ def check_reasons(world: World) -> None:
                     (other,) = (one for one in answer["records"] if one["side"] == "phoneiq")
                     skips = record["field_skips"] | other["field_skips"]
                     _check_differences(world, id_, other["id"], skips)
+    _check_conflicts(world)
     _check_journal(world, [record for record, _ in told.values()])
 
 
@@ -85,6 +86,16 @@ def _check_differences(
         if one[name] != two[name]:
             may = world.may_travel(salesforce, name)
             assert found or not all(may.values()), f"{name} differs, nobody says why: {values}"
+
+
+def _check_conflicts(world: World) -> None:
+    """Each conflict is listed as long as there is its pair, with both values and whose stood."""
+    listed = [
+        (row["field"].partition(">")[2], row["salesforce"], row["phoneiq"], row["resolution"])
+        for row in world.job.ask("conflicts")
+    ]
+    for person, *conflict in world.conflicts:
+        assert person.loose or person.gone or tuple(conflict) in listed, f"not listed: {conflict}"
 
 
 def _check_journal(world: World, records: list[dict[str, Any]]) -> None:

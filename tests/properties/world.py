@@ -149,6 +149,8 @@ class World:
         #: Which way job titles travel.
         self.title_direction = "both"
         #: Records and names of fields with a value that a loader put there instead of its own.
+        #: Person, field, Salesforce's value, PhoneIQ's, and the rule, where a run had to choose.
+        self.conflicts: list[tuple[Person, str, Value, Value, str]] = []
         #: What the mapper wrote, and to which side.
         self.sent: list[tuple[Side, Message]] = []
         self.rewritten: list[tuple[Person, Side, str, str]] = []
@@ -411,8 +413,18 @@ class World:
                 if self._is_known(person):
                     what = f"{name} of person {number_}: both sides agree on {value}, {one}"
                     assert value in self._may_stand(one), what
+                    if one.typed and self._is_judged(one):
+                        self._note_conflict(person, name)
                 one.agree(value)
         return [record for one in passed for record in one.records]
+
+    def _note_conflict(self, person: Person, name: str) -> None:
+        """Remember a conflict, of which the operator has to be told."""
+        one = person.fields[name]
+        values = [one.typed[side][-1] for side in SIDES]
+        unchanged = one.agreed or [None]
+        if len(set(values)) == 2 and not any(value in unchanged for value in values):
+            self.conflicts.append((person, name, *values, self.settings["on_conflict"]))
 
     def _check_writes(self, passed: Passed) -> None:
         """Nothing goes against the directions, and nobody is created who takes no part."""
@@ -617,14 +629,18 @@ class World:
             "salesforce": self.allows("salesforce", name) and is_synced,
         }
 
+    def _is_judged(self, one: Field) -> bool:
+        """Whether people typed on both sides, and a clean run was the next thing that happened."""
+        (first, *more) = one.when
+        always = self.ever["sync_direction"] == {"both"} and len(self.ever["on_conflict"]) == 1
+        return len(one.typed) == 2 and not more and first in self.clean_runs and always
+
     def _may_stand(self, one: Field) -> set[Value]:
         """The values on which both sides may agree."""
         last = {side: told[-1] for side, told in one.typed.items()}
         if len(last) < 2:
             return set(last.values() or one.agreed)
-        (first, *more) = one.when
-        always = self.ever["sync_direction"] == {"both"} and len(self.ever["on_conflict"]) == 1
-        if more or first not in self.clean_runs or not always:
+        if not self._is_judged(one):
             return set(last.values())
         kept: Side = SIDES[self.settings["on_conflict"] == "keep_phoneiq"]
         # A blank is filled where the sides never agreed; what was undone was not changed.
