@@ -20,7 +20,7 @@ PROJECTS := $(sort $(wildcard */pyproject.toml))
 unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench bench-quick profile lint format lock clean
+.PHONY: help setup demo test nightly bench bench-quick profile lint format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ demo: setup ## run the job on CONTACTS contacts a side and show what it did
 test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narrows it)
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
+
+nightly: setup ## thousands of random histories, then rules broken on purpose; about an hour
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n auto --dist loadfile tests/properties
+	@$(BIN)/python tests/properties/mutations.py
 
 bench: setup $(PEERS)/.ready ## measure everything, renew docs/performance.md; about half an hour
 	@$(BIN)/python -m benchmarks --page docs/performance.md
