@@ -147,12 +147,21 @@ class Planner:
             self._sent = plans.sent(rows, self._long)
             self._flapping = plans.flapping(rows)
             yield self._commit([self._plan_pair(pair) for pair in pairs])
-        if self._shard is None and self._ledger.pairs.are_waiting():
-            # Beside other shards nobody may pair: there the next round does.
-            self.pair()
-        for alone in plans.open_alone(other(self._side), self._related, self._shard):
-            self._sent = plans.sent([record.row for record in alone], self._run)
-            yield self._commit([self._plan_create(record) for record in alone])
+        self._pair_waiting()
+        while True:
+            for alone in plans.open_alone(other(self._side), self._related, self._shard):
+                self._sent = plans.sent([record.row for record in alone], self._run)
+                yield self._commit([self._plan_create(record) for record in alone])
+            if not self._pair_waiting():
+                break
+
+    def _pair_waiting(self) -> bool:
+        """Pair those that planning has opened, if there are any."""
+        # Beside other shards nobody may pair: there the next round does.
+        if self._shard is not None or not self._ledger.pairs.are_waiting():
+            return False
+        self.pair()
+        return True
 
     def _commit(self, planned: list[tuple[Outcome, Write | None]]) -> list[Write]:
         self._ledger.plans.store([one for one, _ in planned], self._side, self._run)
@@ -519,14 +528,13 @@ class Planner:
     def _plan_create(self, record: Alone) -> tuple[Outcome, Write | None]:
         name, skip = self._route(record)
         if skip is not None:
-            return Outcome((record.row,), record.row, settled=True, skip=skip), None
+            return self._leave_out(record, skip), None
         exchange = self._exchanges[name]
         sent, skips = exchange.copied(self._side, record.delivered)
         sent.update(self._required(exchange, sent))
         sent.update(self._source(record))
         if self._side == SALESFORCE and any(field not in sent for field in REQUIRED[name]):
-            missing: SkipReason = "missing_required_field"
-            return Outcome((record.row,), record.row, settled=True, skip=missing), None
+            return self._leave_out(record, "missing_required_field"), None
         opened = self._sent.unseen.get((record.row, self._side))
         explain = partial(self._created, record, exchange)
         create = Write(self._side, name, None, "create", sent, explain)
@@ -540,6 +548,18 @@ class Planner:
             overtaken=_overtaken(opened, emitted),
         )
         return outcome, write
+
+    def _leave_out(self, record: Alone, skip: SkipReason) -> Outcome:
+        """Skip a record, and give up its create if that is lost."""
+        opened = self._sent.unseen.get((record.row, self._side))
+        is_lost = opened is not None and opened.run < self._observed.get(self._side, 0)
+        return Outcome(
+            (record.row,),
+            record.row,
+            settled=True,
+            skip=skip,
+            overtaken=[opened.write] if opened is not None and is_lost else (),
+        )
 
     def _created(self, record: Alone, exchange: Exchange) -> dict[str, Change]:
         """What a create consists of."""

@@ -210,6 +210,16 @@ def test_a_lost_create_of_a_record_whose_former_number_is_taken_since_is_made_ag
     assert job.contact_of(other)["mobile_phone"] == "+14155550144"
 
 
+def test_a_number_is_free_as_soon_as_the_create_that_it_was_in_is_given_up(job):
+    job.pair_up()
+    first = job.phoneiq.create(first_name="Bob", mobile_phone="+14155550143")
+    job.pipe(TO_SALESFORCE, target=lose)
+    job.phoneiq.edit(first, mobile_phone="call me")
+    job.phoneiq.create(first_name="Cleo", mobile_phone="+14155550143")
+    job.run()
+    assert [row["FirstName"] for row in job.salesforce.live()] == ["Ada", "Cleo"]
+
+
 def _open_writes(job):
     with closing(Ledger(job.ledger_url)) as ledger:
         return ledger.overview.open_writes()
