@@ -104,18 +104,25 @@ class Planner:
 
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
+        pairs = self._ledger.pairs
         self._ledger.observations.index()
-        self._ledger.pairs.follow_successors(self._settings.renamed_keys)
-        if self._ledger.pairs.are_waiting():
+        if pairs.are_open():
+            # A record that names its other half keeps it, whoever else it takes the place of.
+            self._pair_by_reference()
+        if pairs.follow_successors(self._settings.renamed_keys):
+            self._pair_by_reference()
+        if pairs.are_waiting():
             # Who is opened from here on waits for the next pairing.
-            self._ledger.pairs.end_waiting()
-        if self._ledger.pairs.are_open():
+            pairs.end_waiting()
+        if pairs.are_open():
             self._pair_open()
 
-    def _pair_open(self) -> None:
+    def _pair_by_reference(self) -> None:
         self._summary.paired += self._ledger.pairs.by_reference(
             self._run, has_shadows="PersonAccount" in self._settings.objects
         )
+
+    def _pair_open(self) -> None:
         self._summary.paired += self._ledger.pairs.by_phone_alone(self._run)
         for groups, holders in self._ledger.pairs.groups_by_phone():
             made: list[tuple[int, int]] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.reconciler.job import TO_PHONEIQ, lost_from
+from tests.reconciler.job import TO_PHONEIQ, TO_SALESFORCE, lost_from
+from tests.reconciler.platforms import EXTERNAL_ID
 
 
 def test_the_pair_of_a_merged_record_moves_to_its_master(job):
@@ -103,3 +104,19 @@ def test_a_record_that_is_merged_while_it_is_created_is_not_created_again(job):
     assert job.pipe(TO_PHONEIQ).records == []
     job.settle()
     assert [row["salesforce_id"] for row in job.phoneiq.live()] == [winner]
+
+
+def test_a_record_that_names_its_contact_keeps_it_when_another_is_merged_into_it(start):
+    job = start(salesforce_external_id_field=EXTERNAL_ID, shared_phone="allow")
+    loser, other = job.pair_up()
+    contact = job.phoneiq.create(first_name="Bob", mobile_phone="+14155550143")
+    job.pipe(TO_SALESFORCE)
+    # Before any run has seen the record that it was made into.
+    (winner,) = (row["Id"] for row in job.salesforce.live() if row["Id"] != loser)
+    job.salesforce.merge(winner, loser)
+    job.settle()
+    job.phoneiq.edit(contact, job_title="Analyst")
+    job.phoneiq.edit(other, job_title="Countess")
+    job.settle()
+    assert job.salesforce.get(winner)["Title"] == "Analyst"
+    assert job.salesforce.get(winner)["FirstName"] == "Bob"

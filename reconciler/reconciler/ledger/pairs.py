@@ -62,13 +62,17 @@ class Pairs:
         self._database = database
         self._layouts = layouts
 
-    def follow_successors(self, renamed: Callable[[str, str], Mapping[str, str]]) -> None:
+    def follow_successors(self, renamed: Callable[[str, str], Mapping[str, str]]) -> bool:
         """Move pairs of merged and converted records to the record that took their place.
 
         Args:
             renamed: For two objects, the mapping key of the second by that of the first, where
                 both map the same PhoneIQ field.
+
+        Returns:
+            Whether there was any.
         """
+        found_any = False
         gone = records.alias("gone")
         heir = records.alias("heir")
         itself = records.alias("itself")
@@ -102,6 +106,7 @@ class Pairs:
         with self._database.transaction() as connection:
             # A merged record may itself have been merged: at most as many steps as merges.
             while moves := connection.execute(found).all():
+                found_any = True
                 for move in moves:
                     if move.held is None and not is_paired(connection, move.heir):
                         connection.execute(
@@ -123,6 +128,7 @@ class Pairs:
                     else:
                         # Both were paired: the heir keeps its contact, the other is left alone.
                         dissolve(connection, move.pair, released=True)
+        return found_any
 
     def _adopt(
         self, connection: Connection, pair: int, heir: int, renamed: Mapping[str, str]
