@@ -109,7 +109,7 @@ class Planner:
         if pairs.are_open():
             # A record that names its other half keeps it, whoever else it takes the place of.
             self._pair_by_reference()
-        if pairs.follow_successors(self._settings.renamed_keys):
+        if self._follow_successors():
             self._pair_by_reference()
         if pairs.are_waiting():
             # Who is opened from here on waits for the next pairing.
@@ -120,6 +120,11 @@ class Planner:
     def _pair_by_reference(self) -> None:
         self._summary.paired += self._ledger.pairs.by_reference(
             self._run, has_shadows="PersonAccount" in self._settings.objects
+        )
+
+    def _follow_successors(self) -> bool:
+        return self._ledger.pairs.follow_successors(
+            self._settings.renamed_keys, self._observed.get(PHONEIQ, 0)
         )
 
     def _pair_open(self) -> None:
@@ -139,7 +144,7 @@ class Planner:
             self._ledger.pairs.store(made, duplicates, self._run)
             self._summary.paired += len(made)
         # Those of them whose creates were under way when they were merged or converted.
-        self._ledger.pairs.follow_successors(self._settings.renamed_keys)
+        self._follow_successors()
         self._ledger.plans.settle_gone(self._side, self._observed.get(self._side, 0))
         if not allows(self._settings.sync_direction, other(self._side)):
             self._ledger.plans.settle_alone(self._side)

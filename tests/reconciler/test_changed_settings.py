@@ -127,6 +127,18 @@ def test_the_direction_of_the_sync(job):
     assert len(job.phoneiq.live()) == 2
 
 
+def test_the_direction_of_the_sync_while_a_create_is_under_way(job):
+    job.settle()
+    contact = job.phoneiq.create(first_name="Ada", mobile_phone="+14155550132")
+    job.run()
+    job.phoneiq.edit(contact, first_name="Augusta")
+    job.settings["sync_direction"] = "salesforce_to_phoneiq"
+    job.settle()
+    # What Salesforce shows is what was sent: only PhoneIQ has changed since.
+    assert job.phoneiq.get(contact)["first_name"] == "Augusta"
+    assert job.record_of(contact)["FirstName"] == "Ada"
+
+
 def test_the_direction_of_a_mapping(start):
     one_way = TITLE | {"direction": "phoneiq_to_salesforce"}
     job = start(field_mappings=mappings(one_way))

@@ -120,3 +120,26 @@ def test_a_record_that_names_its_contact_keeps_it_when_another_is_merged_into_it
     job.settle()
     assert job.salesforce.get(winner)["Title"] == "Analyst"
     assert job.salesforce.get(winner)["FirstName"] == "Bob"
+
+
+def test_a_record_that_another_is_merged_into_while_it_is_created_gets_its_own_contact(job):
+    loser, other = job.pair_up()
+    winner = job.salesforce.create("Contact", FirstName="Bob", MobilePhone="+14155550143")
+    assert len(job.pipe(TO_PHONEIQ).records) == 1
+    job.salesforce.merge(winner, loser)
+    assert job.pipe(TO_PHONEIQ).records == []
+    job.settle()
+    assert job.contact_of(winner)["first_name"] == "Bob"
+    assert job.phoneiq.get(other)["first_name"] == "Ada"
+    assert [row["Id"] for row in job.salesforce.live()] == [winner]
+    assert job.phoneiq.refused == []
+
+
+def test_a_record_whose_create_was_lost_gets_the_contact_of_the_one_that_is_merged_into_it(job):
+    loser, contact = job.pair_up()
+    winner = job.salesforce.create("Contact", FirstName="Bob", MobilePhone="+14155550143")
+    job.pipe(TO_PHONEIQ, target=lost_from(0))
+    job.salesforce.merge(winner, loser)
+    job.settle()
+    assert [row["id"] for row in job.phoneiq.live()] == [contact]
+    assert job.phoneiq.get(contact)["salesforce_id"] == winner

@@ -27,10 +27,12 @@ from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
     CHUNK,
+    close_writes,
     dissolve,
     is_paired,
     pack,
     set_records,
+    to_heirs_that_are_created,
 )
 from reconciler.ledger.sets import among, insert_rows, update_rows
 from reconciler.ledger.tables import (
@@ -62,12 +64,16 @@ class Pairs:
         self._database = database
         self._layouts = layouts
 
-    def follow_successors(self, renamed: Callable[[str, str], Mapping[str, str]]) -> bool:
+    def follow_successors(
+        self, renamed: Callable[[str, str], Mapping[str, str]], observed: int
+    ) -> bool:
         """Move pairs of merged and converted records to the record that took their place.
 
         Args:
             renamed: For two objects, the mapping key of the second by that of the first, where
                 both map the same PhoneIQ field.
+            observed: The newest run that observed PhoneIQ completely: what was created there since
+                may be the contact of the record that takes the place.
 
         Returns:
             Whether there was any.
@@ -76,6 +82,12 @@ class Pairs:
         gone = records.alias("gone")
         heir = records.alias("heir")
         itself = records.alias("itself")
+        unseen = exists().where(
+            writes.c.source_row == heir.c.row,
+            writes.c.action == "create",
+            writes.c.confirmed_run.is_(None),
+            writes.c.run >= observed,
+        )
         # A Person Account stands for its shadow Contact where that is not extracted.
         behind_shadow = and_(
             heir.c.object == "PersonAccount",
@@ -99,6 +111,7 @@ class Pairs:
                     gone.c.pair.is_not(None),
                     gone.c.pair > 0,
                     heir.c.row != gone.c.row,
+                    or_(heir.c.creating == false(), heir.c.pair.is_not(None), ~unseen),
                 )
                 for is_heir in (heir.c.id == gone.c.successor, behind_shadow)
             )
@@ -109,6 +122,7 @@ class Pairs:
                 found_any = True
                 for move in moves:
                     if move.held is None and not is_paired(connection, move.heir):
+                        close_writes(connection, _open_creates(connection, move.heir), 0)
                         connection.execute(
                             update(pairs)
                             .where(pairs.c.pair == move.pair)
@@ -423,10 +437,22 @@ class Pairs:
                             )
                         ),
                         one.c.deleted != two.c.deleted,
+                        pairs.c.pair.not_in(to_heirs_that_are_created()),
                     )
                 )
                 or 0
             )
+
+
+def _open_creates(connection: Connection, row: int) -> Sequence[int]:
+    """The journal numbers of creates from a record that are under way."""
+    return connection.scalars(
+        select(writes.c.write).where(
+            writes.c.source_row == row,
+            writes.c.action == "create",
+            writes.c.confirmed_run.is_(None),
+        )
+    ).all()
 
 
 def _closure(

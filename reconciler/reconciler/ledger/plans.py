@@ -26,11 +26,12 @@ from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
     CHUNK,
+    close_writes,
     dissolve,
-    end_creating,
     from_json,
     pack,
     set_records,
+    to_heirs_that_are_created,
     to_json,
     unpack,
 )
@@ -309,6 +310,7 @@ class Plans:
                 records.c.settled == false(),
                 records.c.pair.is_not(None),
                 records.c.pair > after,
+                records.c.pair.not_in(to_heirs_that_are_created()),
                 *_of_shard(records.c.pair, shard),
             )
             .distinct()
@@ -486,7 +488,7 @@ class Plans:
             writes.c.source_row.in_(select(records.c.row).where(is_given_up)),
         )
         with self._database.transaction() as connection:
-            self._close(connection, connection.scalars(lost).all(), 0)
+            close_writes(connection, connection.scalars(lost).all(), 0)
             connection.execute(
                 update(records)
                 .where(
@@ -538,8 +540,8 @@ class Plans:
                 ],
             )
             arrived = [write for one in outcomes for write in (*one.confirmed, *one.rewritten)]
-            self._close(connection, arrived, run)
-            self._close(connection, [write for one in outcomes for write in one.overtaken], 0)
+            close_writes(connection, arrived, run)
+            close_writes(connection, [write for one in outcomes for write in one.overtaken], 0)
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
             self._store_originals(connection, outcomes)
@@ -561,16 +563,6 @@ class Plans:
             for one in outcomes:
                 if one.dissolved and one.pair is not None:
                     dissolve(connection, one.pair, released=one.released)
-
-    @staticmethod
-    def _close(connection: Connection, numbers: Sequence[int], run: int) -> None:
-        if not numbers:
-            return
-        closed = among(writes.c.write, numbers)
-        connection.execute(update(writes).where(closed).values(confirmed_run=run))
-        connection.execute(delete(made_from).where(among(made_from.c.write, numbers)))
-        created = select(writes.c.source_row).where(closed, writes.c.action == "create")
-        end_creating(connection, connection.scalars(created).all())
 
     @staticmethod
     def _journal(connection: Connection, outcomes: Sequence[Outcome], side: Side, run: int) -> None:

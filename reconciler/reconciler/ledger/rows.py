@@ -22,8 +22,17 @@ from sqlalchemy import (
 )
 
 from reconciler.ledger.sets import among, put_rows
-from reconciler.ledger.tables import conflicts, pairs, phone_numbers, records, waiting, writes
+from reconciler.ledger.tables import (
+    conflicts,
+    made_from,
+    pairs,
+    phone_numbers,
+    records,
+    waiting,
+    writes,
+)
 from reconciler.merging import UNSET
+from reconciler.model import SALESFORCE
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 from_json: Final = msgspec.json.decode
@@ -144,6 +153,43 @@ def end_creating(connection: Connection, rows: Collection[int]) -> None:
         freed = among(records.c.row, sharers)
         _reopen(connection, freed)
         _let_wait(connection, freed)
+
+
+def to_heirs_that_are_created() -> Select[Any]:
+    """The pairs of records whose place one takes from which a create is under way.
+
+    What appears across is the heir's contact, and nobody else's.
+    """
+    gone, heir = records.alias("gone"), records.alias("heir")
+    return (
+        select(gone.c.pair)
+        .join(heir, and_(heir.c.side == SALESFORCE, heir.c.id == gone.c.successor))
+        .where(
+            gone.c.side == SALESFORCE,
+            gone.c.successor.is_not(None),
+            gone.c.pair.is_not(None),
+            gone.c.pair > 0,
+            heir.c.creating == true(),
+            heir.c.pair.is_(None),
+        )
+    )
+
+
+def close_writes(connection: Connection, numbers: Collection[int], run: int) -> None:
+    """Note that writes are under way no more.
+
+    Args:
+        connection: The transaction.
+        numbers: Their numbers in the journal.
+        run: The run that saw them arrive, 0 where they are given up.
+    """
+    if not numbers:
+        return
+    closed = among(writes.c.write, numbers)
+    connection.execute(update(writes).where(closed).values(confirmed_run=run))
+    connection.execute(delete(made_from).where(among(made_from.c.write, numbers)))
+    created = select(writes.c.source_row).where(closed, writes.c.action == "create")
+    end_creating(connection, connection.scalars(created).all())
 
 
 def dissolve(connection: Connection, pair: int, *, released: bool) -> None:

@@ -262,6 +262,9 @@ class Exchange:
     ) -> dict[int, Value]:
         """The canonical values that a write brought, by the field's place in the mapping.
 
+        For a create, all that it was made from: the directions may have been others then, and on
+        what both sides show they agree in any case.
+
         Args:
             to: The side that was written to.
             changes: For an update, [old, new, why] by field.
@@ -277,11 +280,7 @@ class Exchange:
         if made_from is None:
             return {}
         values = self.held(other(to), made_from).canonical
-        return {
-            position: value
-            for position, (value, rule) in enumerate(zip(values, self.rules, strict=True))
-            if value is not UNSET and rule.leads(to)
-        }
+        return {position: value for position, value in enumerate(values) if value is not UNSET}
 
     def _reader(self, side: Side, layout: Layout) -> _Reader:
         missing = len(layout.fields)
