@@ -220,7 +220,10 @@ class World:
             self.people.append(person)
         else:
             person.twin_made = self.pipes
-            unsynced = object_ not in self.settings["objects"] and side == "salesforce"
+            # Nothing is paired with a record of an object that is not synced.
+            there = self.live(person, "salesforce")
+            objects = {self.row("salesforce", id_)["attributes"] for id_ in there} or {object_}
+            unsynced = not objects.issubset(self.settings["objects"])
             person.loose |= bool(person.gone or self.delayed or unsynced)
         values: dict[str, Value] = {
             name: self.new_value(person, name) for name in ("first_name", "last_name", "email")
