@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.errors import ApprovalError
 from reconciler.ledger import Ledger
 from reconciler.ledger.approvals import ApprovedWrite
+from reconciler.mapping.values import known
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
 from reconciler.plan import Planner
 from reconciler.reverting import revert_writes
@@ -64,7 +65,7 @@ def as_json(write: Write) -> dict[str, Any]:
         "id": write.id,
         "action": write.action,
         "changes": {
-            field: {"old": change.old, "new": change.new, "why": change.why}
+            field: {"old": known(change.old), "new": known(change.new), "why": change.why}
             for field, change in write.changes.items()
         },
     }

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from tests.reconciler.job import OBSERVE, PIPES, lost_from
+from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, lost_from
 
 
 def from_csv(answer):
@@ -53,6 +53,25 @@ def test_conflicts(busy):
     assert busy.json("conflicts", "--resolution", "keep_phoneiq") == []
     assert from_csv(busy.done("conflicts", "--csv"))[0]["salesforce"] == "One"
     assert "keep_salesforce" in busy.done("conflicts").words
+
+
+def test_values_that_cannot_travel_are_shown_as_they_were_typed(seat):
+    record, contact = seat.job.pair_up(Phone="+14155550143")
+    seat.job.settings["on_conflict"] = "keep_phoneiq"
+    seat.job.salesforce.edit(record, Phone="call me", Title="!urgent")
+    seat.job.phoneiq.edit(contact, work_phone="+14155550144")
+    seat.job.pipe(OBSERVE)
+    seat.job.pipe(TO_PHONEIQ)
+    (planned,) = (one for one in seat.json("plan")["writes"] if one["side"] == "salesforce")
+    assert planned["changes"]["Phone"]["old"] == "call me"
+    seat.job.settle()
+    (found,) = seat.json("conflicts")
+    assert found["salesforce"] == "call me"
+    (told,) = seat.json("explain", record)
+    by_field = {row["field"]: row for row in told["fields"]}
+    assert by_field["Title>job_title"]["salesforce"] == "!urgent"
+    assert by_field["Title>job_title"]["last"]["new"] == "!urgent"
+    assert by_field["Phone>work_phone"]["last"]["old"] == "call me"
 
 
 def test_history(busy):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from reconciler.mapping.exchange import Delivered, Exchange
 from reconciler.mapping.fields import DEFAULT_MAPPINGS
+from reconciler.mapping.phones import INVALID
 from reconciler.merging import UNSET
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, other
 from reconciler.settings import Settings
@@ -19,7 +20,7 @@ VALUES = [
     "\u00a0",
     "",
     None,
-    "!",
+    INVALID,
     "x" * 300,
     "Ada@Example.com",
     "[not provided]",
@@ -27,7 +28,7 @@ VALUES = [
     True,
     UNSET,
 ]
-NUMBERS = ["+14155550132", "+14155550132;ext=12", "!12", "!" + "1" * 300, None]
+NUMBERS = ["+14155550132", "+14155550132;ext=12", INVALID + "12", INVALID + "1" * 300, None]
 
 
 @pytest.mark.parametrize("phone_format", ["e164", "national"])

@@ -80,9 +80,9 @@ def test_names_are_compared_folded():
         ("+44 20 7946 0018", "+442079460018"),
         (" ", None),
         ("", None),
-        ("555", "!555"),
-        ("call  me", "!call me"),
-        ("+999 123", "!+999 123"),
+        ("555", INVALID + "555"),
+        ("call  me", INVALID + "call me"),
+        ("+999 123", INVALID + "+999 123"),
     ],
 )
 def test_phone_numbers_in_one_form(raw, form):

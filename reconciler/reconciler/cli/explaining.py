@@ -11,7 +11,7 @@ from reconciler.cli.operator import Operator, ago, as_json, named, shown, table
 from reconciler.ledger.overview import Dossier, PairDossier, Sent
 from reconciler.lifecycle import REMEDIES
 from reconciler.mapping.exchange import Delivered, Exchange
-from reconciler.mapping.phones import INVALID
+from reconciler.mapping.values import known
 from reconciler.merging import UNSET
 from reconciler.model import PHONEIQ, SALESFORCE, Side, other
 from reconciler.settings import Settings
@@ -65,8 +65,8 @@ def _answer(
     }
     fields = []
     for position, rule in enumerate(exchange.rules):
-        values: dict[str, Any] = {side: _known(held[side][position]) for side in held}
-        baseline = None if pair is None else pair.baseline.get(rule.key)
+        values: dict[str, Any] = {side: _extracted(held[side][position]) for side in held}
+        baseline = None if pair is None else known(pair.baseline.get(rule.key))
         last = _last_decision(halves, exchange, position)
         if any(value is not None for value in (*values.values(), baseline, last)):
             fields.append({"field": rule.key, **values, "baseline": baseline, "last": last})
@@ -78,11 +78,9 @@ def _answer(
     }
 
 
-def _known(value: Any) -> Any:
-    """A canonical value as people know it."""
-    if value is UNSET:
-        return None
-    return value.removeprefix(INVALID) if isinstance(value, str) else value
+def _extracted(value: Any) -> Any:
+    """A canonical value as people know it; None for a field that was not extracted."""
+    return None if value is UNSET else known(value)
 
 
 def _record(one: Dossier) -> dict[str, Any]:
@@ -96,8 +94,15 @@ def _record(one: Dossier) -> dict[str, Any]:
         "skip": one.skip or ("duplicate_phone" if one.holder else None),
         "holder": one.holder,
         "field_skips": one.field_skips,
-        "sent": [write._asdict() for write in one.sent],
+        "sent": [_sent(write) for write in one.sent],
     }
+
+
+def _sent(write: Sent) -> dict[str, Any]:
+    changes = {
+        field: [known(old), known(new), why] for field, (old, new, why) in write.changes.items()
+    }
+    return write._asdict() | {"changes": changes}
 
 
 def _last_decision(
@@ -118,8 +123,8 @@ def _last_decision(
         "run": newest.run,
         "at": newest.at,
         "to": newest.side,
-        "old": old,
-        "new": new,
+        "old": known(old),
+        "new": known(new),
         "why": why,
         "arrived": newest.confirmed_run is not None and newest.confirmed_run > 0,
     }

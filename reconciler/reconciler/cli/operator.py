@@ -21,6 +21,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.ledger import Ledger
 from reconciler.mapping.ids import salesforce_id
 from reconciler.mapping.phones import INVALID, canonical_phone
+from reconciler.mapping.values import known
 from reconciler.model import SALESFORCE, Side
 from reconciler.settings import JSON_SCHEMA, Settings
 
@@ -188,7 +189,7 @@ def ago(moment: str | None) -> str:
 
 def shown(value: Any) -> Text:
     """A field's value on the screen."""
-    return Text("-" if value is None else str(value))
+    return Text("-" if value is None else str(known(value)))
 
 
 def named(side: Side, object_: str, identifier: str | None) -> str:

@@ -22,6 +22,7 @@ from reconciler.ledger.tables import (
     writes,
 )
 from reconciler.mapping.fields import IDENTITY
+from reconciler.mapping.values import known
 from reconciler.model import SALESFORCE, SIDES, Side
 
 
@@ -298,8 +299,8 @@ class Overview:
                     resolution,
                     record,
                     contact,
-                    from_json(salesforce),
-                    from_json(phoneiq),
+                    known(from_json(salesforce)),
+                    known(from_json(phoneiq)),
                 )
 
     # --- one record -------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from reconciler.mapping.plain_phones import plainly_valid
 
 phonenumbers.enable_pattern_cache()
 
-#: Marks a value that is not a valid number, in canonical form.
-INVALID: Final = "!"
+#: Marks a value that is not a valid number, in canonical form; no text starts with it.
+INVALID: Final = "\x01"
 
 #: Names that Salesforce orgs hold and ISO 3166 does not list.
 _FURTHER_NAMES: Final = {

@@ -40,6 +40,11 @@ def canonical(kind: Kind, value: Value) -> Value:
     return value
 
 
+def known(value: Any) -> Any:
+    """A canonical value as people know it: without the mark of one that cannot travel."""
+    return value.removeprefix(INVALID) if isinstance(value, str) else value
+
+
 def unholdable(kind: Kind, value: Value, max_length: int | None) -> SkipReason | None:
     """Why the other side cannot hold a value, or None where it can.
 
