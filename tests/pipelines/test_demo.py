@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+# The first of them waits for the plugins to be installed.
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from .conftest import Outcome, Project
 
-pytestmark = pytest.mark.pipeline
+# The first of them waits for the plugins to be installed.
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 
 def people(project: Project, count: int) -> None:

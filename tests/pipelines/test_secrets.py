@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+# The first of them waits for the plugins to be installed.
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 SECRETS = (b"sandbox-client-secret", b"sandbox-refresh-token", b"sandbox-phoneiq-key")
 WRONG_SECRET = "a-wrong-secret-of-mine"

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+# The first of them waits for the plugins to be installed.
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 
 def test_the_job_in_the_environment_shared(project: Project, place: Callable[[], str]) -> None:

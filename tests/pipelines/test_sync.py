@@ -9,7 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from .conftest import Project
 
-pytestmark = pytest.mark.pipeline
+# The first of them waits for the plugins to be installed.
+pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
 
 
 def fields(record: dict[str, Any], *names: str) -> dict[str, Any]:
