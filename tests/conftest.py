@@ -25,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
+    for item in items:
+        if item.get_closest_marker("pipeline"):
+            # The first of them waits for the plugins to be installed.
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")

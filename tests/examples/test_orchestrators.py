@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .conftest import Example
 
 # In one file: both take the same installed project.
-pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.pipeline
 
 OBSERVED = ("observe-phoneiq", "observe-salesforce-contacts", "observe-salesforce-leads")
 TO_PHONEIQ = ("write-phoneiq-1", "write-phoneiq-2")

@@ -13,8 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from .conftest import Project
 
-# The first of them waits for the plugins to be installed.
-pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.pipeline
 
 PLAIN = {
     "NO_COLOR": "1",

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-# The first of them waits for the plugins to be installed.
-pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.pipeline
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from .conftest import Outcome, Project
 
-# The first of them waits for the plugins to be installed.
-pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.pipeline
 
 
 def people(project: Project, count: int) -> None:

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-# The first of them waits for the plugins to be installed.
-pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.pipeline
 
 SECRETS = (b"sandbox-client-secret", b"sandbox-refresh-token", b"sandbox-phoneiq-key")
 WRONG_SECRET = "a-wrong-secret-of-mine"

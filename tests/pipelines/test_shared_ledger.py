@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-# The first of them waits for the plugins to be installed.
-pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.pipeline
 
 
 def test_the_job_in_the_environment_shared(project: Project, place: Callable[[], str]) -> None:

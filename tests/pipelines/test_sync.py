@@ -9,8 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from .conftest import Project
 
-# The first of them waits for the plugins to be installed.
-pytestmark = [pytest.mark.pipeline, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.pipeline
 
 
 def fields(record: dict[str, Any], *names: str) -> dict[str, Any]:

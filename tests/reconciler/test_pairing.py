@@ -94,7 +94,8 @@ def test_long_ids():
     # The examples of Salesforce's own article on the 18-character id.
     assert long_id("001A0000006Vm9u") == "001A0000006Vm9uIAC"
     assert long_id("001A0000006Vm9uIAC") == "001A0000006Vm9uIAC"
-    assert long_id("001A0000006Vm9uiac"[:15] + "XXX") == "001A0000006Vm9uIAC"
+    # Tools that ignore case change the suffix as well.
+    assert long_id("001A0000006Vm9uiac") == "001A0000006Vm9uIAC"
     assert long_id(" 001A0000006Vm9u ") == "001A0000006Vm9uIAC"
     assert long_id("no id") == "no id"
 

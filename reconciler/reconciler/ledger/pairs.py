@@ -103,6 +103,7 @@ class Pairs:
                     heir.c.row.label("heir"),
                     heir.c.pair.label("held"),
                     heir.c.object.label("becomes"),
+                    heir.c.creating,
                 )
                 .join_from(gone, heir, and_(heir.c.side == SALESFORCE, is_heir))
                 .where(
@@ -122,7 +123,8 @@ class Pairs:
                 found_any = True
                 for move in moves:
                     if move.held is None and not is_paired(connection, move.heir):
-                        close_writes(connection, _open_creates(connection, move.heir), 0)
+                        if move.creating:
+                            close_writes(connection, _open_creates(connection, move.heir), 0)
                         connection.execute(
                             update(pairs)
                             .where(pairs.c.pair == move.pair)
