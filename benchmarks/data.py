@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from reconciler.mapping.fields import DEFAULT_MAPPINGS
+from reconciler.fields.defaults import DEFAULT_MAPPINGS
 from sandbox.clock import rfc3339
 from sandbox.phoneiq.fields import blank_contact
 from sandbox.phoneiq.store import contact_id

@@ -38,6 +38,16 @@ SkipReason: TypeAlias = Literal[
 Value: TypeAlias = "str | int | float | bool | list[Any] | None"
 
 
+class Unset:
+    """Marks a field without a value; None is a value: blank."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset()
+
+
 class Sighting(NamedTuple):
     """A record as it came, before anything but its id was read.
 
@@ -76,7 +86,7 @@ class Observation(NamedTuple):
         deleted: Whether this is a tombstone.
         skip: Why it takes no part, or None.
         fields: The names of the delivered fields, sorted; but for bookkeeping and, where they are
-            not mapped, id and time of creation (see `mapping.fields`).
+            not mapped, id and time of creation (see `fields.defaults`).
         values: Their values.
         numbers: Canonical phone number by position in `fields`, for each phone field with a value.
         match_numbers: The valid numbers that can pair this record with another.

@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import phonenumbers
 
-from reconciler.eligibility import UNPAIRABLE, salesforce_skip
 from reconciler.errors import ReconcilerError
+from reconciler.fields.canonical import fold_name, text
+from reconciler.fields.defaults import BOOKKEEPING, IDENTITY, MATCHING_PHONES, FieldMapping
+from reconciler.fields.ids import salesforce_id
+from reconciler.fields.phones import INVALID, canonical_phone, region_of
 from reconciler.ledger.rows import text_key
-from reconciler.mapping.fields import BOOKKEEPING, IDENTITY, MATCHING_PHONES, FieldMapping
-from reconciler.mapping.ids import salesforce_id
-from reconciler.mapping.phones import INVALID, canonical_phone, region_of
-from reconciler.mapping.values import fold_name, text
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Sighting
+from reconciler.rules.eligibility import UNPAIRABLE, salesforce_skip
 from reconciler.settings import Settings
 
 #: What reads records beside the settings: another version may read them differently.

@@ -11,7 +11,7 @@ import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 
 from reconciler.ending import whole
-from reconciler.mapping.fields import stream_of
+from reconciler.fields.defaults import stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write
 
 _encode: Final = msgspec.json.Encoder().encode

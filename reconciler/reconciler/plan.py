@@ -14,6 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from reconciler.errors import DeleteGuardError
+from reconciler.fields.defaults import MATCHING_PHONES, REQUIRED
+from reconciler.fields.phones import INVALID
+from reconciler.fields.record_mapper import Exchange, Held
 from reconciler.ledger import Ledger
 from reconciler.ledger.plans import (
     Alone,
@@ -25,13 +28,10 @@ from reconciler.ledger.plans import (
     Shard,
     Shown,
 )
-from reconciler.mapping.exchange import Exchange, Held
-from reconciler.mapping.fields import MATCHING_PHONES, REQUIRED
-from reconciler.mapping.phones import INVALID
-from reconciler.merging import UNSET, Decision, merge
 from reconciler.model import (
     PHONEIQ,
     SALESFORCE,
+    UNSET,
     Change,
     Side,
     SkipReason,
@@ -40,8 +40,9 @@ from reconciler.model import (
     allows,
     other,
 )
-from reconciler.pairing import pair_by_phone
-from reconciler.routing import route
+from reconciler.rules.matching import pair_by_phone
+from reconciler.rules.merging import Decision, merge
+from reconciler.rules.routing import route
 from reconciler.settings import Settings
 from reconciler.summary import Summary
 

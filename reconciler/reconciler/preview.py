@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reconciler.errors import ApprovalError
+from reconciler.fields.canonical import known
 from reconciler.ledger import Ledger
 from reconciler.ledger.approvals import ApprovedWrite
-from reconciler.mapping.values import known
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
 from reconciler.plan import Planner
 from reconciler.reverting import revert_writes

@@ -20,10 +20,10 @@ from reconciler.errors import (
     MissingStreamError,
     ReconcilerError,
 )
+from reconciler.fields.defaults import NEEDED, NEEDED_IF_THERE, stream_of
 from reconciler.ledger import Ledger
 from reconciler.ledger.lease import Work
 from reconciler.ledger.runs import now
-from reconciler.mapping.fields import NEEDED, NEEDED_IF_THERE, stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, Write, other
 from reconciler.notifying import notify
 from reconciler.observation import Observer

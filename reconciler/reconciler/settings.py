@@ -16,7 +16,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from reconciler.errors import SettingsError
-from reconciler.mapping.fields import (
+from reconciler.fields.canonical import table_key, text
+from reconciler.fields.defaults import (
     DEFAULT_MAPPINGS,
     PHONEIQ_READ_ONLY,
     REQUIRED,
@@ -24,7 +25,6 @@ from reconciler.mapping.fields import (
     is_read_only,
     stream_of,
 )
-from reconciler.mapping.values import table_key, text
 from reconciler.model import (
     PHONEIQ,
     SALESFORCE,

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from reconciler.fields.defaults import DEFAULT_MAPPINGS
 from reconciler.ledger import Ledger
-from reconciler.mapping.fields import DEFAULT_MAPPINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -138,7 +138,11 @@ def test_half_a_file_imports_nothing(moved, tmp_path):
 
 @pytest.mark.parametrize(
     ("version", "says"),
-    [(-1, "contact-sync export with the older reconciler"), (+1, "install the newer reconciler")],
+    [
+        (-2, "contact-sync export with the older reconciler"),
+        (-1, "the next run brings it up to date: meltano run contact-sync"),
+        (+1, "install the newer reconciler"),
+    ],
 )
 def test_a_ledger_of_another_version_is_left_alone(tmp_path, version, says):
     seat = Seat(Job(tmp_path))

@@ -40,7 +40,7 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation(
         "the wrong side wins a conflict",
-        "merging.py",
+        "rules/merging.py",
         'kept: Side = SALESFORCE if on_conflict == "keep_salesforce" else PHONEIQ',
         'kept: Side = PHONEIQ if on_conflict == "keep_salesforce" else SALESFORCE',
     ),
@@ -52,9 +52,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a cleared field is filled again",
-        "merging.py",
-        "if isinstance(baseline, _Unset):",
-        "if isinstance(baseline, _Unset) or salesforce is None or phoneiq is None:",
+        "rules/merging.py",
+        "if isinstance(baseline, Unset):",
+        "if isinstance(baseline, Unset) or salesforce is None or phoneiq is None:",
     ),
     Mutation(
         "a released record is created again",
@@ -64,7 +64,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a record without a first name takes part",
-        "eligibility.py",
+        "rules/eligibility.py",
         'text(fields.get("FirstName")) is None',
         "False",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reconciler.eligibility import salesforce_skip
+from reconciler.rules.eligibility import salesforce_skip
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from reconciler.merging import UNSET, Rule, decide, merge
-from reconciler.model import PHONEIQ, SALESFORCE
+from reconciler.model import PHONEIQ, SALESFORCE, UNSET
+from reconciler.rules.merging import Rule, decide, merge
 
 from tests.reconciler.job import PIPES, TO_PHONEIQ, TO_SALESFORCE
 

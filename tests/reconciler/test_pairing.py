@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from reconciler.mapping.ids import object_of
-from reconciler.mapping.ids import salesforce_id as long_id
+from reconciler.fields.ids import object_of
+from reconciler.fields.ids import salesforce_id as long_id
 from reconciler.model import PHONEIQ, SALESFORCE
-from reconciler.pairing import Candidate, pair_by_phone
+from reconciler.rules.matching import Candidate, pair_by_phone
 
 from tests.reconciler.job import TO_SALESFORCE
 from tests.reconciler.platforms import EXTERNAL_ID

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reconciler.routing import route
+from reconciler.rules.routing import route
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE
 from tests.reconciler.platforms import EXTERNAL_ID

@@ -6,8 +6,8 @@ import unicodedata
 
 import phonenumbers
 import pytest
-from reconciler.mapping.phones import INVALID, canonical_phone, format_phone, region_of
-from reconciler.mapping.values import canonical, fold_name, text, unholdable
+from reconciler.fields.canonical import canonical, fold_name, text, unholdable
+from reconciler.fields.phones import INVALID, canonical_phone, format_phone, region_of
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from reconciler.cli import main as contact_sync
-from reconciler.mapping.fields import DEFAULT_MAPPINGS, stream_of
+from reconciler.fields.defaults import DEFAULT_MAPPINGS, stream_of
 from reconciler.settings import JSON_SCHEMA, OBSERVING, READS
 from ruamel.yaml import YAML
 from tap_phoneiq.tap import TapPhoneIQ

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago
 from reconciler.errors import LedgerError, SettingsError
+from reconciler.fields.defaults import NEEDED, stream_of
 from reconciler.ledger import Ledger
-from reconciler.mapping.fields import NEEDED, stream_of
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, allows
 from reconciler.settings import Settings
 

@@ -8,12 +8,11 @@ import click
 from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago, as_json, named, shown, table
+from reconciler.fields.canonical import known
+from reconciler.fields.record_mapper import Delivered, Exchange
 from reconciler.ledger.overview import Dossier, PairDossier, Sent
 from reconciler.lifecycle import REMEDIES
-from reconciler.mapping.exchange import Delivered, Exchange
-from reconciler.mapping.values import known
-from reconciler.merging import UNSET
-from reconciler.model import PHONEIQ, SALESFORCE, Side, other
+from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side, other
 from reconciler.settings import Settings
 
 _FOUND_BY: Final = {"reference": "one names the other", "phone": "they share a phone number"}

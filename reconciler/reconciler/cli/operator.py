@@ -18,10 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.errors import ReconcilerError
+from reconciler.fields.canonical import known
+from reconciler.fields.ids import salesforce_id
+from reconciler.fields.phones import INVALID, canonical_phone
 from reconciler.ledger import Ledger
-from reconciler.mapping.ids import salesforce_id
-from reconciler.mapping.phones import INVALID, canonical_phone
-from reconciler.mapping.values import known
 from reconciler.model import SALESFORCE, Side
 from reconciler.settings import JSON_SCHEMA, Settings
 

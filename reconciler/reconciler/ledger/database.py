@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Program
 from reconciler.errors import LedgerError
 from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
+from reconciler.ledger.migrations import OLDEST, migrate
 from reconciler.ledger.sets import inserted_rows, put_rows, quick
 from reconciler.ledger.tables import SCHEMA_VERSION, counters, meta, metadata
 
@@ -91,7 +92,9 @@ class Database:
             values = self._read_meta()
             if "ledger_id" not in values and not make:
                 raise self._none()
-            if values.get("tables") != _TABLES:
+            if values:
+                _check_version(values, may_migrate=make)
+            if values.get("tables") != _TABLES or _version(values) < SCHEMA_VERSION:
                 try:
                     values = self._make()
                 except (IntegrityError, ProgrammingError):
@@ -99,7 +102,6 @@ class Database:
                     values = self._make()
         except DBAPIError as error:
             raise LedgerError(f"the ledger cannot be opened: {self._said(error)}") from None
-        _check_version(values)
         self.id = values["ledger_id"]
         #: What hashes of forgotten records are made with; it moves along with them.
         self.salt = values.get("salt", self.id)
@@ -119,7 +121,7 @@ class Database:
                 return read_meta(connection) if inspect(connection).has_table(meta.name) else {}
 
     def _make(self) -> dict[str, str]:
-        """Make the tables that are missing."""
+        """Make the tables that are missing, and bring those of an older version up to date."""
         with self._writer.begin() as connection:
             there = set(inspect(connection).get_table_names())
             missing = [table for table in metadata.sorted_tables if table.name not in there]
@@ -127,6 +129,12 @@ class Database:
                 meta.create(connection)
                 missing.remove(meta)
             values = _identified(connection)
+            if _version(values) < SCHEMA_VERSION:
+                migrate(connection, _version(values))
+                values["schema_version"] = str(SCHEMA_VERSION)
+                put_rows(
+                    connection, meta, [{"key": "schema_version", "value": str(SCHEMA_VERSION)}]
+                )
             metadata.create_all(connection, missing, checkfirst=False)
             _count_from_one(connection)
             put_rows(connection, meta, [{"key": "tables", "value": _TABLES}])
@@ -278,20 +286,32 @@ def _identified(connection: Connection) -> dict[str, str]:
         connection.execute(
             insert(meta), [{"key": key, "value": value} for key, value in values.items()]
         )
-    _check_version(values)
+    _check_version(values, may_migrate=True)
     return values
 
 
-def _check_version(values: Mapping[str, str]) -> None:
-    found = int(values["schema_version"])
-    if found != SCHEMA_VERSION:
+def _version(values: Mapping[str, str]) -> int:
+    return int(values.get("schema_version", 0))
+
+
+def _check_version(values: Mapping[str, str], *, may_migrate: bool) -> None:
+    """Refuse a ledger of a schema version that this reconciler cannot use.
+
+    Raises:
+        LedgerError: Names both versions and the way out.
+    """
+    found = _version(values)
+    if found == SCHEMA_VERSION or (may_migrate and OLDEST <= found < SCHEMA_VERSION):
+        return
+    if found > SCHEMA_VERSION:
+        advice = "install the newer reconciler that made it"
+    elif found >= OLDEST:
+        advice = "the next run brings it up to date: meltano run contact-sync"
+    else:
         advice = (
-            "install the newer reconciler that made it"
-            if found > SCHEMA_VERSION
-            else "take the pairs along: contact-sync export with the older reconciler that made "
+            "take the pairs along: contact-sync export with the older reconciler that made "
             "it, then contact-sync import with this one, into a ledger_url of its own"
         )
-        raise LedgerError(
-            f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: "
-            f"{advice}"
-        )
+    raise LedgerError(
+        f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: {advice}"
+    )

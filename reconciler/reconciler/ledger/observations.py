@@ -23,6 +23,9 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.schema import CreateIndex
 
+from reconciler.fields.canonical import text
+from reconciler.fields.defaults import IDENTITY
+from reconciler.fields.ids import object_of
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.rows import (
     CHUNK,
@@ -51,11 +54,7 @@ from reconciler.ledger.tables import (
     streams,
     writes,
 )
-from reconciler.mapping.fields import IDENTITY
-from reconciler.mapping.ids import object_of
-from reconciler.mapping.values import text
-from reconciler.merging import UNSET
-from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Sighting, other
+from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Observation, Side, Sighting, other
 
 _ADD: Final = sql(
     "INSERT INTO layouts (layout, digest, fields) VALUES (:layout, :digest, :fields) "

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, false, func, literal, select, true, union_all
 
+from reconciler.fields.canonical import known
+from reconciler.fields.defaults import IDENTITY
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import from_json, text_key
@@ -21,8 +23,6 @@ from reconciler.ledger.tables import (
     streams,
     writes,
 )
-from reconciler.mapping.fields import IDENTITY
-from reconciler.mapping.values import known
 from reconciler.model import SALESFORCE, SIDES, Side
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from reconciler.eligibility import UNPAIRABLE
+from reconciler.fields.canonical import text
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
@@ -44,9 +44,9 @@ from reconciler.ledger.tables import (
     waiting,
     writes,
 )
-from reconciler.mapping.values import text
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, other
-from reconciler.pairing import Candidate
+from reconciler.rules.eligibility import UNPAIRABLE
+from reconciler.rules.matching import Candidate
 
 #: Open records that one statement looks at, so that no transaction grows with their number.
 _ROWS: Final = 50_000

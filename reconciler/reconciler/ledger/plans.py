@@ -22,6 +22,8 @@ from sqlalchemy import (
     update,
 )
 
+from reconciler.fields.ids import salesforce_id
+from reconciler.fields.record_mapper import Delivered, Layout
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
@@ -50,10 +52,7 @@ from reconciler.ledger.tables import (
     waiting,
     writes,
 )
-from reconciler.mapping.exchange import Delivered, Layout
-from reconciler.mapping.ids import salesforce_id
-from reconciler.merging import UNSET
-from reconciler.model import SALESFORCE, Action, Side, SkipReason, Value, other
+from reconciler.model import SALESFORCE, UNSET, Action, Side, SkipReason, Value, other
 
 #: (path, reference field, field behind it) of each mapped field behind a relationship.
 Related: TypeAlias = tuple[tuple[str, str, str], ...]

@@ -31,8 +31,7 @@ from reconciler.ledger.tables import (
     waiting,
     writes,
 )
-from reconciler.merging import UNSET
-from reconciler.model import SALESFORCE
+from reconciler.model import SALESFORCE, UNSET
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 from_json: Final = msgspec.json.decode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reconciler.mapping.ids import object_of
+from reconciler.fields.ids import object_of
 from reconciler.model import SkipReason
 
 

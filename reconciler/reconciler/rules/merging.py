@@ -6,23 +6,13 @@ The classic three-way merge: two sides and the baseline on which they last agree
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from reconciler.model import PHONEIQ, SALESFORCE, Side, Value, Winner
+from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side, Unset, Value, Winner
 
 Why: TypeAlias = Literal[
     "only_salesforce_changed", "only_phoneiq_changed", "filled", "keep_salesforce", "keep_phoneiq"
 ]
-
-
-class _Unset:
-    """Marks a field on which the pair never agreed; None means that it agreed on blank."""
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET: Final = _Unset()
 
 
 class Verdict(NamedTuple):
@@ -38,7 +28,7 @@ class Verdict(NamedTuple):
 
 
 def decide(
-    salesforce: Value, phoneiq: Value, baseline: Value | _Unset, on_conflict: Winner
+    salesforce: Value, phoneiq: Value, baseline: Value | Unset, on_conflict: Winner
 ) -> Verdict | None:
     """Whose value stands, for one field of one pair; all values in canonical form.
 
@@ -48,7 +38,7 @@ def decide(
     kept: Side = SALESFORCE if on_conflict == "keep_salesforce" else PHONEIQ
     if salesforce == phoneiq:
         return None
-    if isinstance(baseline, _Unset):
+    if isinstance(baseline, Unset):
         if phoneiq is None:
             return Verdict(SALESFORCE, "filled")
         if salesforce is None:

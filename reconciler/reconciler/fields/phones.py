@@ -8,7 +8,7 @@ from typing import Final
 import phonenumbers
 import pycountry
 
-from reconciler.mapping.plain_phones import plainly_valid
+from reconciler.fields.fast_phones import plainly_valid
 
 phonenumbers.enable_pattern_cache()
 

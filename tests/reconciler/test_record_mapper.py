@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from reconciler.mapping.exchange import Delivered, Exchange
-from reconciler.mapping.fields import DEFAULT_MAPPINGS
-from reconciler.mapping.phones import INVALID
-from reconciler.merging import UNSET
-from reconciler.model import PHONEIQ, SALESFORCE, SIDES, other
+from reconciler.fields.defaults import DEFAULT_MAPPINGS
+from reconciler.fields.phones import INVALID
+from reconciler.fields.record_mapper import Delivered, Exchange
+from reconciler.model import PHONEIQ, SALESFORCE, SIDES, UNSET, other
 from reconciler.settings import Settings
 
 CONFIG = {"mode": "observe-phoneiq", "ledger_url": "sqlite:///ledger.db"}

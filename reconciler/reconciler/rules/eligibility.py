@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.mapping.values import text
+from reconciler.fields.canonical import text
 from reconciler.model import SkipReason
 
 #: A record that is skipped for one of these cannot be one half of a pair either.

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from typing import Any, Final
 
-from reconciler.mapping.fields import Kind
-from reconciler.mapping.phones import INVALID
+from reconciler.fields.defaults import Kind
+from reconciler.fields.phones import INVALID
 from reconciler.model import SkipReason, Value
 
 #: What Salesforce takes for an e-mail address, roughly; it answers INVALID_EMAIL_ADDRESS

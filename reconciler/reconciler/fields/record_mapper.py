@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from reconciler.mapping.fields import LENGTHS, FieldMapping, Kind
-from reconciler.mapping.phones import INVALID, canonical_phone, format_phone, region_of
-from reconciler.mapping.values import canonical, table_key, text, unholdable
-from reconciler.merging import UNSET, Rule
+from reconciler.fields.canonical import canonical, table_key, text, unholdable
+from reconciler.fields.defaults import LENGTHS, FieldMapping, Kind
+from reconciler.fields.phones import INVALID, canonical_phone, format_phone, region_of
 from reconciler.model import (
     PHONEIQ,
     SALESFORCE,
+    UNSET,
     Change,
     Side,
     SkipReason,
@@ -21,6 +21,7 @@ from reconciler.model import (
     allows,
     other,
 )
+from reconciler.rules.merging import Rule
 from reconciler.settings import Settings
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 import phonenumbers
 import pytest
-from reconciler.mapping.plain_phones import plainly_valid
+from reconciler.fields.fast_phones import plainly_valid
 
 FORMATS = (
     phonenumbers.PhoneNumberFormat.E164,

@@ -1,0 +1,31 @@
+"""How a ledger of an older schema version becomes one of the current version.
+
+Each step is a list of statements that SQLite and PostgreSQL both take. Tables that are new need no
+statement: whatever is missing is made when the ledger is opened. Steps are never edited once they
+are released.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection
+
+#: By schema version, the statements that lead to it from the version before.
+STEPS: Final[dict[int, tuple[str, ...]]] = {
+    4: (),
+}
+#: The oldest schema version that can be brought up to date.
+OLDEST: Final = min(STEPS) - 1
+
+
+def migrate(connection: Connection, found: int) -> None:
+    """Bring the tables of an older schema version up to date.
+
+    Args:
+        connection: The transaction.
+        found: The schema version that the ledger has.
+    """
+    for version in range(found + 1, max(STEPS) + 1):
+        for statement in STEPS[version]:
+            connection.exec_driver_sql(statement)
