@@ -34,7 +34,8 @@ test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narr
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
-nightly: setup ## thousands of random histories, then rules broken on purpose; about an hour
+nightly: setup ## thousands of random histories, rules broken on purpose; about an hour
+	@TEST_LEDGERS=both $(BIN)/python -m pytest -n auto --dist loadfile tests/reconciler
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n auto --dist loadfile tests/properties
 	@$(BIN)/python tests/properties/mutations.py
 

@@ -1,19 +1,39 @@
-"""A job between two empty platforms, on each kind of ledger."""
+"""A job between two empty platforms, on SQLite and, where storage matters, on PostgreSQL."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
 
 from tests.reconciler.job import Job, files
 
+#: Tests of what the ledger's SQL decides or keeps. The others are about rules, which know no
+#: database: they run on PostgreSQL with TEST_LEDGERS=both, as `make nightly` does.
+STORAGE = {
+    "test_changed_settings",
+    "test_deletions",
+    "test_ledger_on_postgresql",
+    "test_pairing",
+    "test_references",
+    "test_safety",
+    "test_shards",
+    "test_successors",
+    "test_unchanged_records",
+    "test_workers",
+}
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test that has a ledger has one of each kind, but for those about the file."""
+    """A test that has a ledger has one of each kind that it is about."""
     if "kind_of_ledger" in metafunc.fixturenames:
         about_files = metafunc.definition.get_closest_marker("sqlite_only")
-        kinds = ["sqlite"] if about_files else ["sqlite", "postgresql"]
+        both = (
+            metafunc.module.__name__.rpartition(".")[2] in STORAGE
+            or os.environ.get("TEST_LEDGERS") == "both"
+        )
+        kinds = ["sqlite", "postgresql"] if both and not about_files else ["sqlite"]
         metafunc.parametrize("kind_of_ledger", kinds)
 
 
