@@ -190,6 +190,7 @@ class Observer:
             name = "PersonAccount" if get("IsPersonAccount") else "Account"
         shape = self._shape(name, record)
         deleted = bool(get("IsDeleted") or get("_sdc_deleted_at"))
+        first_name, last_name = get("FirstName"), self._real_name(get("LastName"))
         numbers = self._numbers(record, shape, before)
         valid = matching_numbers(shape.phones, numbers)
         skip = (
@@ -206,9 +207,7 @@ class Observer:
             SALESFORCE,
             name,
             id_,
-            fold_name(get("Name"))
-            if name == "Account"
-            else fold_name(get("FirstName"), get("LastName")),
+            fold_name(get("Name")) if name == "Account" else fold_name(first_name, last_name),
             _email(record, shape),
             _external_id(record, settings.salesforce_external_id_field),
             salesforce_id(successor) if successor else None,
@@ -222,7 +221,12 @@ class Observer:
             [record[field] for field in shape.fields],
             numbers,
             () if deleted or skip in UNPAIRABLE else tuple(valid),
+            _is_full(first_name, last_name),
         )
+
+    def _real_name(self, last_name: Any) -> Any:
+        """A last name, but for the text that stands for none."""
+        return None if last_name == self._settings.last_name_fallback else last_name
 
     def _phoneiq(
         self, id_: str, record: Mapping[str, Any], digest: int | None, before: PhoneTexts | None
@@ -230,6 +234,7 @@ class Observer:
         get = record.get
         shape = self._shape("", record)
         deleted = bool(get("deleted_at") or get("_sdc_deleted_at"))
+        last_name = self._real_name(get("last_name"))
         numbers = self._numbers(record, shape, before)
         valid = matching_numbers(shape.phones, numbers)
         reference = get("salesforce_id")
@@ -237,7 +242,7 @@ class Observer:
             PHONEIQ,
             "Contact",
             id_,
-            fold_name(get("first_name"), get("last_name")),
+            fold_name(get("first_name"), last_name),
             _email(record, shape),
             salesforce_id(reference) if reference else None,
             None,
@@ -251,6 +256,7 @@ class Observer:
             [record[field] for field in shape.fields],
             numbers,
             () if deleted else tuple(valid),
+            _is_full(get("first_name"), last_name),
         )
 
     def _shape(self, name: str, record: Mapping[str, Any]) -> _Shape:
@@ -335,6 +341,10 @@ def matching_numbers(phones: Iterable[tuple[str, int, bool]], numbers: dict[int,
         if can_pair and number is not None and is_valid(number):
             found[match_number(number)] = None
     return list(found)
+
+
+def _is_full(first_name: Any, last_name: Any) -> bool:
+    return bool(first_name and last_name and fold_name(first_name) and fold_name(last_name))
 
 
 def _as_text(value: Any) -> str | None:

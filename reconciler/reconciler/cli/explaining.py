@@ -142,7 +142,12 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
             f"{where} is skipped as duplicate_phone: {one.holder} holds its number. To change it: "
             f"{REMEDIES['duplicate_phone']}"
         )
-    if one.released:
+    if one.merged_away:
+        notes.append(
+            f"{where} is skipped as merged_away: its record was merged into one that has a contact "
+            f"of its own. To change it: {_remedy('merged_away', one)}"
+        )
+    elif one.released:
         notes.append(
             f"{where} is released: its other half was deleted. To create that again: "
             f"{_remedy('released', one)}"

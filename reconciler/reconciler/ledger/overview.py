@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, false, func, literal, select, true, union_all
+from sqlalchemy import Select, case, false, func, literal, select, true, union_all
 
 from reconciler.fields.canonical import known
 from reconciler.fields.defaults import IDENTITY
@@ -106,6 +106,7 @@ class Dossier(NamedTuple):
         observed_run: The run that saw its last change.
         deleted: Whether it is a tombstone.
         released: Whether it is not created again, after a deletion.
+        merged_away: Whether that is so since its record was merged into another.
         skip: Why it takes no part, or None.
         holder: The id of the record that holds its number, or None.
         field_skips: Reason by field that it does not fill on the other side.
@@ -122,6 +123,7 @@ class Dossier(NamedTuple):
     observed_run: int
     deleted: bool
     released: bool
+    merged_away: bool
     skip: str | None
     holder: str | None
     field_skips: dict[str, str]
@@ -231,7 +233,7 @@ class Overview:
             records.c.side,
             records.c.object,
             records.c.id,
-            literal("released"),
+            case((records.c.merged_away == true(), "merged_away"), else_="released"),
             literal(None),
             literal(None),
         ).where(records.c.released == true(), records.c.deleted == false())
@@ -389,6 +391,7 @@ class Overview:
             record.run,
             record.deleted,
             record.released,
+            record.merged_away,
             record.skip,
             record.holder,
             skips,

@@ -161,9 +161,13 @@ records = Table(
     Column("id", TEXT, nullable=False),
     Column("object", Code(SalesforceObject), nullable=False),
     Column("name", TEXT, nullable=False),
+    # Whether that is a first and a last name.
+    Column("full_name", Boolean, nullable=False, server_default=false()),
     # Of its canonical e-mail address, to find it by; see `rows.text_key`.
     Column("email", BigInteger),
     Column("reference", TEXT),
+    # The run that saw it name what it names first.
+    Column("reference_run", Integer),
     Column("successor", TEXT),
     # The Account that it belongs to; the shadow Contact of a Person Account.
     Column("related", TEXT),
@@ -179,6 +183,8 @@ records = Table(
     Column("duplicate_of", Integer),
     # Its pair was dissolved by a deletion: not created again until someone edits it.
     Column("released", Boolean, nullable=False, server_default=false()),
+    # Its record was merged into another: an edit does not create it again either.
+    Column("merged_away", Boolean, nullable=False, server_default=false()),
     # For a released record, JSON of values by field that were on their way to it: when they
     # arrive, nobody edited it.
     Column("awaits", TEXT),
