@@ -23,7 +23,7 @@ from reconciler.errors import (
 from reconciler.fields.defaults import NEEDED, NEEDED_IF_THERE, stream_of
 from reconciler.ledger import Ledger
 from reconciler.ledger.lease import Work
-from reconciler.ledger.runs import now
+from reconciler.ledger.runs import new_token, now
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, Write, other
 from reconciler.notifying import notify
 from reconciler.observation import Observer
@@ -49,6 +49,12 @@ _LOGGED: Final = 1_000
 
 #: Seconds between two looks at whether the operator has paused the sync.
 _ATTENTION: Final = 0.5
+
+#: Runs have numbers below this.
+_RUNS: Final = 2**31
+
+#: What the error of a run says whose bookmark was refused.
+_REFUSED: Final = "Records before the bookmark would be missing"
 
 #: What to do about a mapped field that was not extracted.
 _EXTRACT_IT: Final = (
@@ -84,6 +90,7 @@ class Run:
         self._asked = 0.0
         self._paused = False
         self._started = self._committed = time.monotonic()
+        self._batches = 0
         self._stack = ExitStack()
         #: Whether there is nothing to do, since the sync was deleted.
         self.is_idle = False
@@ -100,8 +107,8 @@ class Run:
             )
             self._lease = self._stack.enter_context(self._ledger.lease(holder))
             self._take_lease()
-            self._before = self._ledger.runs.latest()
-            self._run = self._ledger.runs.begin(self.settings.mode, self._part)
+            self._token = new_token()
+            self._run = self._ledger.runs.begin(self.settings.mode, self._part, self._token)
             self._progress = Progress(self.name, self._ledger.note_progress)
             self._stack.callback(self._progress.close)
             self._stack = self._stack.pop_all()
@@ -175,11 +182,19 @@ class Run:
 
     @property
     def marker(self) -> dict[str, Any]:
-        """What every STATE carries: which ledger, as of which run, holds what it covers."""
-        return {"ledger_id": self._ledger.id, "run": self._run}
+        """What every STATE carries: which ledger, as of which commit, holds what it covers."""
+        return {
+            "ledger_id": self._ledger.id,
+            "run": self._run,
+            "token": self._token,
+            "batches": self._batches,
+        }
 
     def check_marker(self, marker: Mapping[str, Any] | None, *, has_bookmark: bool) -> None:
         """Make sure that the ledger holds all that lies before the tap's bookmark.
+
+        Where it does not, its side counts as not observed until an extract is accepted that is
+        complete: workers that start from no bookmark write nothing either.
 
         Args:
             marker: What an earlier run put into the STATE that the tap started from, or None.
@@ -188,28 +203,41 @@ class Run:
         Raises:
             LedgerMismatchError: It does not; the message names `--full-refresh`.
         """
-        advice = (
-            "Records before the bookmark would be missing, so nothing was stored or written. "
-            "Read everything again: meltano run --full-refresh contact-sync"
-        )
+        found = self._mismatch(marker) if marker is not None or has_bookmark else None
+        if found is not None:
+            self._ledger.runs.mark_incomplete(self.settings.reads)
+            raise LedgerMismatchError(
+                f"{found}. {_REFUSED}, so nothing was stored or written. Read everything again: "
+                "meltano run --full-refresh contact-sync"
+            )
+
+    def _mismatch(self, marker: Mapping[str, Any] | None) -> str | None:
+        """Why the ledger does not hold what lies before a bookmark, or None where it does."""
+        id_ = self._ledger.id[:8]
         if marker is None:
-            if has_bookmark:
-                raise LedgerMismatchError(
-                    "the tap starts from a bookmark that was not written through this ledger "
-                    f"({self._ledger.id[:8]}). {advice}"
-                )
-            return
+            return (
+                f"the tap starts from a bookmark that was not written through this ledger ({id_})"
+            )
         if marker.get("ledger_id") != self._ledger.id:
             found = str(marker.get("ledger_id"))[:8]
-            raise LedgerMismatchError(
-                f"the tap's bookmark belongs to another ledger ({found}) than this one "
-                f"({self._ledger.id[:8]}): it was lost, moved or swapped. {advice}"
+            return (
+                f"the tap's bookmark belongs to another ledger ({found}) than this one ({id_}): "
+                "it was lost, moved or swapped"
             )
-        if marker.get("run", 0) > self._before:
-            raise LedgerMismatchError(
-                f"the tap's bookmark is newer (run {marker.get('run')}) than the ledger (run "
-                f"{self._before}): the ledger was restored from an older copy. {advice}"
-            )
+        run, token, batches = marker.get("run"), marker.get("token"), marker.get("batches", 0)
+        if not isinstance(run, int) or not 0 < run < _RUNS:
+            run = "?"
+        elif isinstance(batches, int):
+            known = self._ledger.runs.identity(run)
+            if known is not None and known.token == token and known.batches >= batches:
+                # Bookmarks of an older version have no token: what tells its runs apart is less.
+                is_refused = _REFUSED in (known.error or "")
+                if token is not None or (known.pipe == self.settings.mode and not is_refused):
+                    return None
+        return (
+            f"the tap's bookmark was written by run {run} of another copy of this ledger ({id_}): "
+            "the ledger was restored from an older copy, or two copies were used"
+        )
 
     # --- observing --------------------------------------------------------------------------
 
@@ -263,6 +291,10 @@ class Run:
             unread, new = held.unread(self.settings.reads, self._observer.sight(self._buffer))
             looked_at = list(map(self._observer.look, unread))
             self.summary.changed += held.store(looked_at, self._run, new)
+            if looked_at:
+                # After them: a copy of the ledger that has this count has them, too.
+                self._batches += 1
+                self._ledger.runs.count_batches(self._run, self._batches)
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()

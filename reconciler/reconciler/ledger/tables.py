@@ -125,6 +125,10 @@ runs = Table(
     Column("outcome", TEXT, nullable=False),
     Column("error", TEXT),
     Column("summary", TEXT),
+    # Random, and how many batches of observations it has committed: what its bookmarks are
+    # recognised by. Null in runs of an older version.
+    Column("token", TEXT),
+    Column("batches", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 
