@@ -246,12 +246,22 @@ class Run:
 
         Raises:
             SettingsError: A mapping names a field that the stream does not have.
+            ReconcilerError: The schema is not one of an object.
         """
         if stream not in NEEDED:
+            if not stream:
+                raise ReconcilerError("the input has a SCHEMA message that names no stream")
             return
         if self.settings.mode == "observe-salesforce" and stream not in self._streams:
             self._share(stream)
-        fields = schema.get("properties", {})
+        fields = schema.get("properties")
+        if not isinstance(fields, dict) or not all(
+            isinstance(one, dict) for one in fields.values()
+        ):
+            raise ReconcilerError(
+                f"the SCHEMA of stream '{stream}' cannot be read: its 'properties' have to be an "
+                "object with an object for each field"
+            )
         self._streams[stream] = frozenset(fields)
         reads = self.settings.reads
         names = self.settings.objects_in(stream) if reads == SALESFORCE else self.settings.objects
@@ -273,11 +283,18 @@ class Run:
 
         Raises:
             MissingStreamError: The record lacks a field without which syncing is not safe.
+            ReconcilerError: The record cannot be read, or came before its stream's schema.
         """
         if stream not in NEEDED or self.is_idle:
+            if not stream:
+                raise ReconcilerError("the input has a RECORD message that names no stream")
             return False
         if stream not in self._checked:
-            self._check_record(stream, self._observer.decode(record))
+            if stream not in self._streams:
+                raise ReconcilerError(
+                    f"a record of stream '{stream}' came before the SCHEMA of its stream"
+                )
+            self._check_record(stream, self._observer.decode(stream, record))
         self._buffer.append((stream, record))
         if len(self._buffer) < _BATCH and time.monotonic() - self._committed < _PATIENCE:
             return False
@@ -288,7 +305,9 @@ class Run:
         """Commit what was taken."""
         if self._buffer:
             held = self._ledger.observations
-            unread, new = held.unread(self.settings.reads, self._observer.sight(self._buffer))
+            unread, new = held.unread(
+                self.settings.reads, self._observer.sight(self._buffer, self.summary.read)
+            )
             looked_at = list(map(self._observer.look, unread))
             self.summary.changed += held.store(looked_at, self._run, new)
             if looked_at:
