@@ -12,9 +12,15 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    NoResultFound,
+    OperationalError,
+    ProgrammingError,
+)
 
-from reconciler.errors import LedgerError
+from reconciler.errors import DamagedLedgerError, LedgerError
 from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
 from reconciler.ledger.migrations import OLDEST, migrate
@@ -101,7 +107,7 @@ class Database:
                     # Two runs make the same ledger in the same moment; the other one was first.
                     values = self._make()
         except DBAPIError as error:
-            raise LedgerError(f"the ledger cannot be opened: {self._said(error)}") from None
+            raise self._failed("opened", error) from None
         self.id = values["ledger_id"]
         #: What hashes of forgotten records are made with; it moves along with them.
         self.salt = values.get("salt", self.id)
@@ -168,7 +174,7 @@ class Database:
         try:
             self._backend.copy_to(self._engine, path)
         except DBAPIError as error:
-            raise LedgerError(f"the ledger cannot be copied: {self._said(error)}") from error
+            raise self._failed("copied", error) from error
 
     def keep_salt(self, salt: str) -> None:
         """Go on with another ledger's salt."""
@@ -248,10 +254,16 @@ class Database:
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: DBAPIError) -> LedgerError:
-        return LedgerError(
-            f"the ledger cannot be written: {self._said(error)}. Once it can, run the job "
-            "again: it goes on from what is stored"
+        return self._failed(
+            "written", error, ". Once it can, run the job again: it goes on from what is stored"
         )
+
+    def _failed(self, what: str, error: DBAPIError, advice: str = "") -> LedgerError:
+        """What a database error means."""
+        damage = self._backend.damage(error)
+        if damage is not None:
+            return DamagedLedgerError(damage)
+        return LedgerError(f"the ledger cannot be {what}: {self._said(error)}{advice}")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -264,7 +276,9 @@ class Database:
             with self._reader.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise LedgerError(f"the ledger cannot be read: {self._said(error)}") from error
+            raise self._failed("read", error) from error
+        except NoResultFound as error:
+            raise DamagedLedgerError("a row that another one names is not there") from error
 
 
 def _count_from_one(connection: Connection) -> None:
@@ -291,7 +305,10 @@ def _identified(connection: Connection) -> dict[str, str]:
 
 
 def _version(values: Mapping[str, str]) -> int:
-    return int(values.get("schema_version", 0))
+    try:
+        return int(values.get("schema_version", 0))
+    except ValueError:
+        raise DamagedLedgerError("its schema version is no number") from None
 
 
 def _check_version(values: Mapping[str, str], *, may_migrate: bool) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -74,9 +75,32 @@ def is_absent(url: URL) -> bool:
     return not Path(url.database or "").is_file()
 
 
+#: Errors that say nothing of what is stored.
+_HARMLESS: Final = re.compile(
+    "database (table )?is locked|database schema is locked|disk I/O error|database or disk is full|"
+    "attempt to write a readonly database|unable to open database file|out of memory|"
+    "locking protocol|access permission denied|no such (table|column): [a-z_.]+"
+)
+_DAMAGE: Final = re.compile(
+    "database disk image is malformed|file is not a database|malformed database schema|"
+    "Could not decode to UTF-8"
+)
+
+
 def said(error: DBAPIError) -> str:
-    """What an error says, without anybody's data."""
-    return str(error.orig)
+    """What an error says, without anybody's data: some repeat the value that they are about."""
+    found = _HARMLESS.match(str(error.orig))
+    return found[0] if found else f"SQLite's {type(error.orig).__name__}"
+
+
+def damage(error: DBAPIError) -> str | None:
+    """What is wrong with the file, or None where an error says nothing of the kind."""
+    found = _DAMAGE.match(str(error.orig))
+    if found is None:
+        return None
+    if found[0] == "file is not a database":
+        return "its file is no SQLite database"
+    return "SQLite cannot read all of its file"
 
 
 def copy_to(engine: Engine, path: Path) -> None:
@@ -86,6 +110,8 @@ def copy_to(engine: Engine, path: Path) -> None:
     try:
         driver: Any = source.driver_connection
         driver.backup(target)
+    except sqlite3.Error as error:
+        raise DBAPIError(None, None, error) from error
     finally:
         target.close()
         source.close()
