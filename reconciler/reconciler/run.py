@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reconciler.applying import applied_settings, apply_settings
 from reconciler.errors import (
     LeaseHeldError,
     LedgerMismatchError,
@@ -28,7 +29,7 @@ from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, Write, other
 from reconciler.notifying import notify
 from reconciler.observation import Observer
 from reconciler.plan import Planner
-from reconciler.preview import check_approved, previewed, without_values
+from reconciler.preview import check_approved, prepare, previewed, without_values
 from reconciler.progress import Progress
 from reconciler.reverting import Revert, revert_writes
 from reconciler.settings import OBSERVING, SYNCED_OBJECTS, Settings
@@ -109,6 +110,9 @@ class Run:
             self._take_lease()
             self._token = new_token()
             self._run = self._ledger.runs.begin(self.settings.mode, self._part, self._token)
+            if self.settings.dry_run:
+                applied = applied_settings(self._ledger, self.settings)
+                self._observer = Observer(self.settings.reads, applied)
             self._progress = Progress(self.name, self._ledger.note_progress)
             self._stack.callback(self._progress.close)
             self._stack = self._stack.pop_all()
@@ -155,8 +159,13 @@ class Run:
         self.is_idle = held["deleted_at"] is not None
 
     def _is_unprepared(self) -> bool:
-        """Whether the ledger was last planned with other settings."""
-        return not self.is_idle and self._heeded != self.settings.fingerprint
+        """Whether the ledger is to be planned with other settings than last.
+
+        A dry run leaves them as they are, but for those of a new ledger.
+        """
+        if self.is_idle or (self.settings.dry_run and self._heeded is not None):
+            return False
+        return self._heeded != self.settings.fingerprint
 
     def _prepare(self) -> None:
         """Let the ledger heed the settings of now."""
@@ -460,12 +469,16 @@ class Run:
     def _preview(self) -> None:
         """Log what this pipe would write: ids, field names and reasons, but no values."""
         side = other(self.settings.reads)
-        if self.settings.mode == _FIRST or len(self._ledger.runs.complete()) < 2:
-            logger.info("%s: dry run: stored only", self.settings.mode)
-            return
         counts: Counter[str] = Counter()
         lines: list[str] = []
+        if self.settings.mode == _FIRST or not self._ledger.runs.complete():
+            logger.info("%s: dry run: stored only", self.settings.mode)
+            return
         with self._ledger.copy() as copy:
+            prepare(copy, self.settings)
+            if len(copy.runs.complete()) < len(SIDES):
+                logger.info("%s: dry run: stored only", self.settings.mode)
+                return
             for writes in previewed(copy, self.settings, side):
                 counts.update(write.action for write in writes)
                 lines += map(without_values, writes[: _LOGGED - len(lines)])
@@ -530,22 +543,12 @@ class Run:
 
     def _heed_changed_settings(self) -> None:
         """Read every record again with the settings of now, and plan all of them again."""
-        controls = self._ledger.controls
         before = self._heeded
-        self._ledger.runs.need(self.settings.needed_streams)
         if before is not None:
             logger.info("the settings have changed: every pair is planned again")
-            for side in (SALESFORCE, PHONEIQ):
-                observer = Observer(side, self.settings)
-                for records in self._ledger.observations.bodies(side):
-                    self._ledger.observations.store(
-                        [observer.read(name, record) for name, record in records], self._run
-                    )
-            self._ledger.observations.reopen_all()
+        apply_settings(self._ledger, self.settings, self._run)
+        if before is not None:
             self._say_what_was_not_extracted()
-        controls.set(
-            {"fingerprint": self.settings.fingerprint, "settings": self.settings.as_config()}
-        )
         self._heeded = self.settings.fingerprint
 
     def _say_what_was_not_extracted(self) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX: Final = "RECONCILER_"
+#: Set in every command that Meltano invokes.
+_MELTANO: Final = "MELTANO_USER_AGENT"
 
 #: Columns of a screen on which both names of a field fit a line.
 _WIDE: Final = 120
@@ -109,7 +111,9 @@ class Operator:
         Raises:
             SettingsError: One of them is wrong.
         """
-        held = None if ledger is None else ledger.controls.get("settings")
+        # Meltano passes all settings that there are: what it does not pass has its default.
+        is_complete = _MELTANO in os.environ and f"{_PREFIX}SYNC_DIRECTION" in os.environ
+        held = None if ledger is None or is_complete else ledger.controls.get("settings")
         config: dict[str, Any] = dict(held or {})
         for name in JSON_SCHEMA["properties"]:
             value = os.environ.get(f"{_PREFIX}{name.upper()}")
