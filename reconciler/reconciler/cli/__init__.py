@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli.backing_up import backup, restore
 from reconciler.cli.checking import check
 from reconciler.cli.controlling import delete, forget, pause, resume, resync
 from reconciler.cli.explaining import explain
@@ -62,5 +63,7 @@ for command in (
     delete,
     export,
     import_,
+    backup,
+    restore,
 ):
     main.add_command(command)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -27,8 +29,12 @@ from reconciler.ledger.migrations import OLDEST, migrate
 from reconciler.ledger.sets import inserted_rows, put_rows, quick
 from reconciler.ledger.tables import SCHEMA_VERSION, counters, meta, metadata
 
+logger = logging.getLogger(__name__)
+
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
+#: Backups of a ledger that are kept.
+KEPT_BACKUPS: Final = 5
 #: Whole tries of a transaction that met another worker's.
 _TRIES: Final = 5
 #: SQLSTATE of a deadlock, and of a transaction that others have overtaken.
@@ -100,6 +106,13 @@ class Database:
                 raise self._none()
             if values:
                 _check_version(values, may_migrate=make)
+            if values and _version(values) < SCHEMA_VERSION and self._backend is sqlite:
+                # A server has its own backups.
+                self.id = values["ledger_id"]
+                logger.info(
+                    "the ledger is brought up to date; a backup of it as it was: %s",
+                    self.back_up(KEPT_BACKUPS),
+                )
             if values.get("tables") != _TABLES or _version(values) < SCHEMA_VERSION:
                 try:
                     values = self._make()
@@ -175,6 +188,36 @@ class Database:
             self._backend.copy_to(self._engine, path)
         except DBAPIError as error:
             raise self._failed("copied", error) from error
+
+    def back_up(self, keep: int, folder: Path | None = None) -> Path:
+        """Write a backup, and remove older ones of this ledger.
+
+        Args:
+            keep: How many backups are kept, this one included.
+            folder: Where they are; `backups` beside the ledger's file by default.
+
+        Returns:
+            The backup, an SQLite ledger that only its owner can read.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        folder = folder or self._backend.backup_folder(self._url)
+        moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%fZ")
+        path = folder / f"ledger-{self.id[:8]}-{moment}.db"
+        unfinished = path.with_suffix(".unfinished")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.copy_to(unfinished)
+                unfinished.rename(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+            for old in sorted(folder.glob(f"ledger-{self.id[:8]}-*.db"))[:-keep]:
+                old.unlink()
+        except OSError as error:
+            raise LedgerError(f"a backup cannot be written to {folder}: {error.strerror}") from None
+        return path
 
     def keep_salt(self, salt: str) -> None:
         """Go on with another ledger's salt."""

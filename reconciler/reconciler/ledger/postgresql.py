@@ -84,6 +84,11 @@ _WITH_VALUES: Final = ("22", "23")
 _DAMAGED: Final = frozenset({"XX001", "XX002"})
 
 
+def backup_folder(url: URL) -> Path:  # noqa: ARG001
+    """Where backups go unless the operator says otherwise: into the folder of the project."""
+    return Path("backups")
+
+
 def said(error: DBAPIError) -> str:
     """What an error says, without anybody's data: that is in its details, and in some messages."""
     state = getattr(error.orig, "sqlstate", None)

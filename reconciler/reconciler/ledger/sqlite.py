@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sqlite3
@@ -12,6 +13,11 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from reconciler.errors import LedgerError
+
+logger = logging.getLogger(__name__)
+
+#: Permissions of others than a file's owner.
+_OTHERS: Final = 0o077
 
 
 def make_engine(url: URL) -> Engine:
@@ -26,6 +32,7 @@ def make_engine(url: URL) -> Engine:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LedgerError(f"the ledger cannot be opened: {error}") from None
+    _keep_private(path)
     # The connection that was used last: its cache holds what comes next, while each commit empties
     # the caches of all others.
     engine = create_engine(url, hide_parameters=True, pool_use_lifo=True)
@@ -53,6 +60,26 @@ def make_engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _keep_private(path: Path) -> None:
+    """Let only the owner read the ledger's files: one that was put back may have lost its mode."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + suffix)
+        try:
+            found = file.stat()
+            if not found.st_mode & _OTHERS:
+                continue
+            if found.st_uid == os.geteuid():
+                file.chmod(0o600)
+                continue
+        except OSError:
+            continue
+        logger.warning(
+            "others can read %s, which holds people's data, and it is not ours to change: let its "
+            "owner type chmod 600",
+            file,
+        )
 
 
 def for_writing(engine: Engine) -> Engine:
@@ -85,6 +112,11 @@ _DAMAGE: Final = re.compile(
     "database disk image is malformed|file is not a database|malformed database schema|"
     "Could not decode to UTF-8"
 )
+
+
+def backup_folder(url: URL) -> Path:
+    """Where backups go unless the operator says otherwise."""
+    return Path(url.database or "").parent / "backups"
 
 
 def said(error: DBAPIError) -> str:
