@@ -191,3 +191,49 @@ def test_ids_and_facts_are_whole_at_any_width(busy, command, width):
 @pytest.mark.parametrize("command", ["status", "skips", "conflicts", "history", "plan"])
 def test_no_colour_where_nobody_sees_it(busy, command):
     assert "\x1b" not in busy.ask(command).text
+
+
+@pytest.mark.parametrize("value", ['=HYPERLINK("http://x")', "+1-1", "-1+1", "@SUM(1)", "\uff1d1"])
+def test_a_value_that_is_a_formula_is_none_in_a_spreadsheet(seat, value):
+    record, contact = seat.job.pair_up()
+    seat.job.salesforce.edit(record, Title="One")
+    seat.job.phoneiq.edit(contact, job_title=value)
+    seat.job.settle()
+    (found,) = from_csv(seat.done("conflicts", "--csv"))
+    assert found["phoneiq"] == f"'{value}"
+    assert found["salesforce"] == "One"
+    assert seat.json("conflicts")[0]["phoneiq"] == value
+
+
+def test_a_message_of_a_target_that_is_a_formula(seat, tmp_path):
+    seat.job.run()
+    path = tmp_path / "rejects-target-phoneiq.jsonl"
+    entry = {
+        "time": "2026-01-01T00:00:00Z", "target": "target-phoneiq", "stream": "contacts",
+        "action": "create", "id": "=1+1",
+        "error": {"code": "=1+1", "message": "\t=1+1", "fields": ["=1+1"]},
+    }  # fmt: skip
+    path.write_text(json.dumps(entry) + "\n")
+    (found,) = from_csv(seat.done("rejects", "--csv", str(path)))
+    for name in ("id", "code", "message", "fields"):
+        assert found[name].startswith("'"), name
+
+
+def test_numbers_and_ids_are_as_they_are_in_a_spreadsheet(busy):
+    assert from_csv(busy.done("history", "--csv"))[0]["run"].isdigit()
+    assert from_csv(busy.done("skips", "--csv"))[0]["id"].startswith("00")
+
+
+@pytest.mark.parametrize("command", ["conflicts", "explain", "skips"])
+def test_values_can_be_read_at_80_columns(busy, command):
+    busy.job.salesforce.edit(busy.pair[0], Title="One of the first programmers of all")
+    busy.job.phoneiq.edit(busy.pair[1], job_title="Countess and mathematician in London")
+    busy.job.settle()
+    words = [busy.pair[0]] if command == "explain" else []
+    lines = busy.done(command, *words, width=80).text.splitlines()
+    text = "\n".join(lines)
+    if command == "conflicts":
+        assert "salesforce  One of the first programmers of all" in text
+        assert "phoneiq     Countess and mathematician in London" in text
+    shortest = [line for line in lines if line.strip() and len(line.split()) == 1]
+    assert not [line for line in shortest if len(line.strip()) < 6], text

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
 import click
+from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_csv, as_json, named, shown, table
+from reconciler.cli.operator import Operator, ago, as_csv, as_json, named, print_rows, shown
 from reconciler.ledger.runs import Run
 from reconciler.lifecycle import REMEDIES
 from reconciler.model import SIDES, SkipReason, Winner
@@ -79,28 +80,31 @@ def history(operator: Operator, form: str | None, limit: int | None) -> None:
         return
     runs = _for_people(operator, runs, limit, "contact-sync history")
     if runs:
-        operator.console.print(runs_table(runs))
+        print_runs(operator.console, runs)
     for run in runs:
         if run.error:
             operator.console.print(f"run {run.run} failed: {run.error}", markup=False)
 
 
-def runs_table(runs: Sequence[Run]) -> Any:
-    """The runs, one a line."""
-    shown_runs = table("run", "pipe", "started", "ended", "read", "written", "skipped")
+def print_runs(console: Console, runs: Sequence[Run]) -> None:
+    """Print the runs, one a line."""
+    listed: list[list[Any]] = []
     for run in runs:
         counts = run.summary
         written = [f"{counts[name]:,} {name}" for name in _COUNTS if counts.get(name)]
-        shown_runs.add_row(
-            str(run.run),
-            run.name,
-            ago(run.started_at),
-            Text(run.outcome, "red" if run.outcome == "failed" else ""),
-            f"{counts.get('read', 0):,}",
-            ", ".join(written) or "-",
-            f"{_count(counts.get('skipped')) or 0:,}",
+        listed.append(
+            [
+                str(run.run),
+                run.name,
+                ago(run.started_at),
+                Text(run.outcome, "red" if run.outcome == "failed" else ""),
+                f"{counts.get('read', 0):,}",
+                ", ".join(written) or "-",
+                f"{_count(counts.get('skipped')) or 0:,}",
+            ]
         )
-    return shown_runs
+    names = ("run", "pipe", "started", "ended", "read", "written", "skipped")
+    print_rows(console, names, listed)
 
 
 def _count(value: Any) -> Any:
@@ -131,11 +135,11 @@ def skips(
     rows = _for_people(operator, rows, limit, "contact-sync skips")
     if not rows:
         return
-    listed = table("reason", "record", "what")
+    listed: list[list[Any]] = []
     for row in rows:
         what = f"field {row.field}" if row.field else f"held by {row.holder}" if row.holder else ""
-        listed.add_row(row.reason, named(row.side, row.object, row.id), what)
-    operator.console.print(listed)
+        listed.append([row.reason, named(row.side, row.object, row.id), what])
+    print_rows(operator.console, ("reason", "record", "what"), listed)
     operator.console.print()
     for name in sorted({row.reason for row in rows}):
         operator.console.print(f"{name}: {REMEDIES[name]}", markup=False)
@@ -166,17 +170,19 @@ def conflicts(
     rows = _for_people(operator, rows, limit, "contact-sync conflicts")
     if not rows:
         return
-    listed = table("run", "pair", "field", "salesforce", "phoneiq", "resolution")
-    for row in rows:
-        listed.add_row(
-            f"{row.run}\n{ago(row.at)}",
+    listed = [
+        [
+            f"{row.run}\n({ago(row.at)})",
             f"{row.salesforce_id}\n{row.phoneiq_id}",
             operator.field(row.field),
             shown(row.salesforce),
             shown(row.phoneiq),
             row.resolution,
-        )
-    operator.console.print(listed)
+        ]
+        for row in rows
+    ]
+    columns = ("run", "pair", "field", "salesforce", "phoneiq", "resolution")
+    print_rows(operator.console, columns, listed)
 
 
 @click.command()

@@ -17,6 +17,8 @@ STEPS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE records ADD COLUMN reference_run INTEGER",
         "ALTER TABLE records ADD COLUMN full_name BOOLEAN NOT NULL DEFAULT FALSE",
         "ALTER TABLE records ADD COLUMN merged_away BOOLEAN NOT NULL DEFAULT FALSE",
+        "ALTER TABLE runs ADD COLUMN token TEXT",
+        "ALTER TABLE runs ADD COLUMN batches INTEGER NOT NULL DEFAULT 0",
     ),
 }
 #: The oldest schema version that can be brought up to date.

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.schema import CreateIndex
 
+from reconciler.errors import DamagedLedgerError
 from reconciler.fields.canonical import text
 from reconciler.fields.defaults import IDENTITY
 from reconciler.fields.ids import object_of
@@ -124,16 +125,25 @@ class Layouts:
         if layout not in self._fields:
             # Another worker has stored it since.
             self._read()
-        return self._fields[layout]
+        try:
+            return self._fields[layout]
+        except KeyError:
+            raise DamagedLedgerError("a record's fields are not stored") from None
 
     def fields(self, layout: int, body: bytes) -> dict[str, Any]:
         """Value by field of a stored observation."""
-        return dict(zip(self.fields_of(layout), unpack(body), strict=True))
+        fields, values = self.fields_of(layout), unpack(body)
+        if not isinstance(values, list) or len(values) != len(fields):
+            raise DamagedLedgerError("a record has other values than fields")
+        return dict(zip(fields, values, strict=True))
 
     def numbers(self, layout: int, numbers: bytes) -> dict[str, str]:
         """Canonical number by phone field of a stored observation."""
         fields = self.fields_of(layout)
-        return {fields[position]: number for position, number in unpack(numbers).items()}
+        try:
+            return {fields[position]: number for position, number in unpack(numbers).items()}
+        except (AttributeError, IndexError, TypeError):
+            raise DamagedLedgerError("a record's numbers cannot be read") from None
 
     def _read(self) -> None:
         with self._database.reading() as connection:

@@ -9,6 +9,7 @@ from sqlalchemy import Select, case, false, func, literal, select, true, union_a
 
 from reconciler.fields.canonical import known
 from reconciler.fields.defaults import IDENTITY
+from reconciler.fields.ids import salesforce_id
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import from_json, text_key
@@ -23,7 +24,7 @@ from reconciler.ledger.tables import (
     streams,
     writes,
 )
-from reconciler.model import SALESFORCE, SIDES, Side
+from reconciler.model import SALESFORCE, SIDES, UNSET, Side
 
 
 class SkipRow(NamedTuple):
@@ -398,6 +399,16 @@ class Overview:
             sent,
             record.pair,
         )
+
+    def field_of(self, id_: str, field: str) -> Any:
+        """What a Salesforce record came with in a field; `UNSET` where it did not come with it."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                select(observations.c.layout, observations.c.body)
+                .join(records, records.c.row == observations.c.row)
+                .where(records.c.side == SALESFORCE, records.c.id == salesforce_id(id_))
+            ).one_or_none()
+        return UNSET if found is None else self._layouts.fields(*found).get(field, UNSET)
 
     def pair(self, number: int) -> PairDossier:
         """All that is known of a pair."""

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from reconciler.errors import DamagedLedgerError
 from reconciler.model import Action, SalesforceObject, Side
 
 #: Grows with each released change of the tables; `migrations` has a step for each.
@@ -63,7 +64,10 @@ class Code(TypeDecorator[str]):
 
     def process_result_value(self, value: int | None, dialect: Any) -> str | None:  # noqa: ARG002
         """The word of a number."""
-        return None if value is None else self.words[value]
+        try:
+            return None if value is None else self.words[value]
+        except (IndexError, TypeError):
+            raise DamagedLedgerError("a stored value is none of its column's") from None
 
 
 def _partial_index(
@@ -125,6 +129,10 @@ runs = Table(
     Column("outcome", TEXT, nullable=False),
     Column("error", TEXT),
     Column("summary", TEXT),
+    # Random, and how many batches of observations it has committed: what its bookmarks are
+    # recognised by. Null in runs of an older version.
+    Column("token", TEXT),
+    Column("batches", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 
