@@ -264,7 +264,7 @@ def test_a_session_that_never_holds_stops_the_run(box, target, singer):
     box.admin.fault(
         side="salesforce", kind="status", path="composite/sobjects", status=401, times=None
     )
-    run = target(singer.schema(), singer.record(LastName="New"), singer.state(1))
+    run = target(singer.schema(), singer.record(LastName="New"), singer.state({"bookmark": 1}))
     assert (run.code, run.states, len(logins(box))) == (1, [], 2)
     assert "INVALID_SESSION_ID" in run.log
     assert "Traceback" not in run.log
@@ -277,8 +277,8 @@ def test_an_insert_without_an_answer_is_not_repeated_but_told(box, target, singe
     box.admin.fault(
         side="salesforce", kind="disconnect", method="POST", path="composite/sobjects", times=1
     )
-    run = target(singer.schema(), singer.record(LastName="New"), singer.state(1))
-    assert (run.code, run.states) == (0, [1])
+    run = target(singer.schema(), singer.record(LastName="New"), singer.state({"bookmark": 1}))
+    assert (run.code, run.states) == (0, [{"bookmark": 1}])
     (reject,) = run.rejects
     assert (reject["action"], reject["error"]["code"]) == ("create", "OUTCOME_UNKNOWN")
     assert names(box) == ["New"]
@@ -377,7 +377,7 @@ def test_credentials_that_are_refused_stop_the_run_in_one_line(box, target, sing
     run = target(
         singer.schema(),
         singer.record(LastName="New"),
-        singer.state(1),
+        singer.state({"bookmark": 1}),
         refresh_token="not-the-refresh-token",
     )
     assert (run.code, run.states) == (1, [])
@@ -421,7 +421,7 @@ def test_a_reject_file_that_can_not_be_written_stops_the_run(box, target, singer
     run = target(
         singer.schema(),
         singer.record(FirstName="Nameless"),
-        singer.state(1),
+        singer.state({"bookmark": 1}),
         rejects_path=str(target.folder),
     )
     assert (run.code, run.states) == (1, [])
