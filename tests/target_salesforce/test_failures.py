@@ -63,6 +63,15 @@ def test_the_reject_file_is_its_owners_alone_and_is_appended_to(box, target, sin
     assert [reject.get("earlier") for reject in run.rejects] == [1, None]
 
 
+def test_a_reject_file_whose_last_line_was_cut_goes_on_with_a_fresh_line(target, singer):
+    path = target.folder / "rejects-target-salesforce.jsonl"
+    path.write_text('{"time": "2026-01-01T00:00:00Z", "tar')
+    assert target(singer.schema(), singer.record(FirstName="Nameless")).code == 0
+    first, second = path.read_text().split("\n")[:2]
+    assert first.endswith('"tar')
+    assert json.loads(second)["record"] == {"FirstName": "Nameless"}
+
+
 def test_without_rejects_there_is_no_reject_file(box, target, singer):
     run = target(singer.schema(), singer.record(LastName="Good"))
     assert run.code == 0
