@@ -207,7 +207,12 @@ class TargetSalesforce(Target):
         # accounts are there before their contacts.
         self.max_parallelism = 1
         self._check_settings()
-        self.session = SalesforceSession(login_from(self.config), self.logger)
+        secrets = [
+            self.config[name]
+            for name, setting in _SETTINGS["properties"].items()
+            if setting.get("secret") and isinstance(self.config.get(name), str)
+        ]
+        self.session = SalesforceSession(login_from(self.config), self.logger, secrets)
         self.rejects = RejectFile(self.config["rejects_path"])
         # What is written, of all streams: created, updated, deleted.
         self.counts: Counter[str] = Counter()
