@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from reconciler.fields.canonical import canonical, table_key, text, unholdable
+from reconciler.fields.canonical import NO_VALUE, canonical, table_key, text, unholdable
 from reconciler.fields.defaults import LENGTHS, FieldMapping, Kind
 from reconciler.fields.phones import INVALID, canonical_phone, format_phone, region_of
 from reconciler.model import (
@@ -373,6 +373,7 @@ class _Reader:
                 and value.isascii()
                 and value.strip() is value
                 and value.isprintable()
+                and value != NO_VALUE
             )
             else text(value)
             for value in [delivered[place] for place in self._places]
@@ -437,6 +438,7 @@ class _Copyist:
                 and value.isascii()
                 and value.strip() is value
                 and value.isprintable()
+                and value != NO_VALUE
                 and value
             ):
                 value = text(value)
