@@ -109,6 +109,49 @@ def test_rejects(seat, tmp_path):
     assert "cannot be read" in seat.refused("rejects", str(tmp_path / "none")).words
 
 
+def _rejected(message: str) -> str:
+    return json.dumps(
+        {
+            "time": "2026-01-01T00:00:00Z",
+            "target": "target-salesforce",
+            "stream": "Contact",
+            "action": "update",
+            "id": "003gn0000000001AAA",
+            "external_id": None,
+            "error": {"code": "STRING_TOO_LONG", "message": message, "fields": ("Street",)},
+            "record": {"Street": message},
+        },
+        ensure_ascii=False,
+    )
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_refused_value_has_a_character_that_ends_lines_elsewhere(seat, tmp_path, mark):
+    path = tmp_path / "rejects-target-salesforce.jsonl"
+    line = _rejected("first@second").replace("@", mark if mark > "\x7f" else f"\\u{ord(mark):04x}")
+    path.write_text(line + "\n" + _rejected("other") + "\n", encoding="utf-8")
+    assert {row["message"] for row in seat.json("rejects", str(path))} == {
+        f"first{mark}second", "other",
+    }  # fmt: skip
+
+
+def test_a_reject_file_whose_last_line_was_cut(seat, tmp_path):
+    path = tmp_path / "rejects-target-salesforce.jsonl"
+    path.write_text(_rejected("one") + "\n" + _rejected("two")[:50])
+    answer = seat.done("rejects", str(path))
+    assert "update Contact 003gn0000000001AAA" in answer.words
+    assert f"line 2 of {path} cannot be read and is left out" in answer.text
+    # The run after the crash went on in a fresh line.
+    path.write_text(_rejected("one") + "\n" + _rejected("two")[:50] + "\n" + _rejected("3") + "\n")
+    assert seat.done("rejects", str(path)).words.count("update Contact") == 2
+
+
+def test_a_reject_file_whose_only_line_was_cut(seat, tmp_path):
+    path = tmp_path / "rejects-target-salesforce.jsonl"
+    path.write_bytes(_rejected("ö").encode()[:-25])
+    assert "cannot be read" in seat.done("rejects", str(path)).words
+
+
 def test_no_rejects(seat, tmp_path, monkeypatch):
     seat.job.run()
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
@@ -200,11 +200,7 @@ def rejects(
     """
     rows: list[dict[str, Any]] = []
     for path in files or reject_files():
-        try:
-            lines = path.read_text().splitlines()
-        except OSError as error:
-            raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
-        rows.extend(_reject(path, number, line) for number, line in enumerate(lines, 1))
+        rows.extend(_rejects(path))
     rows.sort(key=lambda row: str(row["time"]), reverse=True)
     rows = rows[: _most(form, limit)]
     if form == "json":
@@ -244,8 +240,39 @@ def reject_files() -> tuple[Path, ...]:
     )
 
 
-def _reject(path: Path, number: int, line: str) -> dict[str, Any]:
-    """One line of a reject file."""
+def _rejects(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a reject file; lines that are none are counted, and said in one line.
+
+    A line is cut where a target crashed in the middle of it. Only a line feed ends a line: a text
+    may hold U+2028 and its like, which end lines elsewhere.
+    """
+    wrong: list[int] = []
+    found = 0
+    line = b""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                row = _reject(line)
+                if row is not None:
+                    found += 1
+                    yield row
+                elif line.strip():
+                    wrong.append(number)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
+    if wrong and not found and line.endswith(b"\n"):
+        raise click.ClickException(f"line {wrong[0]} of {path} is not an entry of a reject file")
+    if wrong:
+        more = f", and {len(wrong) - 1} more," if len(wrong) > 1 else ""
+        click.echo(
+            f"line {wrong[0]}{more} of {path} cannot be read and is left out: cut by a crash, or "
+            "not an entry of a reject file",
+            err=True,
+        )
+
+
+def _reject(line: bytes) -> dict[str, Any] | None:
+    """One line of a reject file; None where it is no entry of one."""
     try:
         entry = json.loads(line)
         error = entry["error"]
@@ -259,7 +286,5 @@ def _reject(path: Path, number: int, line: str) -> dict[str, Any]:
             "fields": ", ".join(error.get("fields") or ()),
             "message": error["message"],
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise click.ClickException(
-            f"line {number} of {path} is not an entry of a reject file"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
