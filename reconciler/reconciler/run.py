@@ -32,7 +32,7 @@ from reconciler.plan import Planner
 from reconciler.preview import check_approved, prepare, previewed, without_values
 from reconciler.progress import Progress
 from reconciler.reverting import Revert, revert_writes
-from reconciler.settings import OBSERVING, SYNCED_OBJECTS, Settings
+from reconciler.settings import HIDDEN, OBSERVING, SYNCED_OBJECTS, Settings
 from reconciler.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -275,7 +275,8 @@ class Run:
         reads = self.settings.reads
         names = self.settings.objects_in(stream) if reads == SALESFORCE else self.settings.objects
         for name in names:
-            self.settings.check_fields(reads, name, fields)
+            for hidden in self.settings.check_fields(reads, name, fields):
+                logger.warning("%s", HIDDEN % f"{name}.{hidden}")
         if stream == "Account":
             self.settings.check_related_fields(fields)
         self._ledger.observations.store_schema(self.settings.reads, stream, schema)

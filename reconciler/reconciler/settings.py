@@ -19,10 +19,14 @@ from reconciler.errors import SettingsError
 from reconciler.fields.canonical import table_key, text
 from reconciler.fields.defaults import (
     DEFAULT_MAPPINGS,
+    MATCHING_PHONES,
+    PHONEIQ_KINDS,
     PHONEIQ_READ_ONLY,
     REQUIRED,
     FieldMapping,
     is_read_only,
+    phoneiq_kind,
+    salesforce_kind,
     stream_of,
 )
 from reconciler.model import (
@@ -71,6 +75,13 @@ _SDK_SETTINGS: Final = frozenset(
 
 SYNCED_OBJECTS: Final[tuple[SalesforceObject, ...]] = get_args(SalesforceObject)
 
+
+#: What to do about a field of a default mapping that the org does not show.
+HIDDEN: Final = (
+    "%s is mapped by default, but the user of tap-salesforce may not see it: it is left as it is "
+    "on both sides. To sync it, give that user Read Access to it under field-level security in "
+    "Salesforce"
+)
 
 #: Grows when values are read otherwise than before: the ledger's records are read again then.
 _READING: Final = 2
@@ -130,8 +141,14 @@ class Settings:
         checked: dict[str, Any] = {}
         for name, value in given.items():
             checked[name] = _check(name, value, known[name])
+        if "default_object" not in checked:
+            able: tuple[SalesforceObject, ...] = ("Contact", "Lead")
+            objects = checked.get("objects", cls.objects)
+            checked["default_object"] = next((one for one in objects if one in able), "Contact")
         settings = cls(**checked)
+        settings.check_default_object()
         settings.check_required_fields()
+        settings.check_eligible_fields()
         settings.check_external_id_field()
         return settings
 
@@ -184,7 +201,7 @@ class Settings:
         texts = {"LastName": self.last_name_fallback, "Company": self.lead_company_fallback}
         return {field: texts[field] for field in REQUIRED[name] if field in texts}
 
-    def check_fields(self, side: Side, name: str, fields: Collection[str]) -> None:
+    def check_fields(self, side: Side, name: str, fields: Collection[str]) -> list[str]:
         """Refuse mappings of fields that a side does not have.
 
         Args:
@@ -192,15 +209,26 @@ class Settings:
             name: The Salesforce object whose mappings are checked.
             fields: All fields of the side's stream.
 
+        Returns:
+            Salesforce fields of default mappings that the org does not show: field-level security
+            hides them. They are left as they are.
+
         Raises:
             SettingsError: Names the object and the field.
         """
         where = f"Salesforce's {name}" if side == SALESFORCE else "PhoneIQ's contact"
-        for row in self.mappings.get(name, ()):
+        rows = self.mappings.get(name, ())
+        may_be_hidden = side == SALESFORCE and rows == DEFAULT_MAPPINGS[_object(name)]
+        hidden: list[str] = []
+        for row in rows:
             field = row.phoneiq
             if side == SALESFORCE:
                 field = row.related[0] if row.related else row.salesforce
-            if field not in fields:
+            if field in fields:
+                continue
+            if may_be_hidden and field not in {"FirstName", *REQUIRED[name]}:
+                hidden.append(field)
+            else:
                 raise SettingsError(
                     f"setting 'field_mappings': {name}: {where} has no field '{field}'"
                     f"{_did_you_mean(field, sorted(fields))}"
@@ -209,9 +237,11 @@ class Settings:
         if side == SALESFORCE and name in self.objects and external_id not in {None, *fields}:
             raise SettingsError(
                 f"setting 'salesforce_external_id_field' is {external_id}: {where} has no such "
-                "field; make it in Salesforce as an external id (text, unique), or leave the "
-                "setting out"
+                "field, or the user of tap-salesforce may not read it; make it in Salesforce as an "
+                "external id (text, unique) and give that user Read Access to it under field-level "
+                "security, or leave the setting out"
             )
+        return hidden
 
     def check_related_fields(self, fields: Collection[str]) -> None:
         """Refuse mappings of Account fields, on a Contact, that Salesforce does not have.
@@ -257,6 +287,41 @@ class Settings:
     def objects_in(self, stream: str) -> list[SalesforceObject]:
         """The synced objects whose records are in a Salesforce stream."""
         return [name for name in self.objects if stream_of(name) == stream]
+
+    def check_default_object(self) -> None:
+        """Refuse a default object that is not synced.
+
+        Raises:
+            SettingsError: Names both settings.
+        """
+        able = [name for name in self.objects if name in {"Contact", "Lead"}]
+        if able and self.default_object not in able and allows(self.sync_direction, SALESFORCE):
+            raise SettingsError(
+                f"setting 'default_object' is {self.default_object}, which is not in 'objects' "
+                f"({', '.join(self.objects)}): no PhoneIQ contact could be created in Salesforce. "
+                f"Set 'default_object' to {able[0]}, or add {self.default_object} to 'objects'"
+            )
+
+    def check_eligible_fields(self) -> None:
+        """Refuse mappings with which no record of an object could ever be synced.
+
+        Raises:
+            SettingsError: Names the object and what is missing.
+        """
+        if not allows(self.sync_direction, PHONEIQ) and self.salesforce_external_id_field:
+            return
+        for name, rows in self.mappings.items():
+            if not any(row.phoneiq in MATCHING_PHONES for row in rows):
+                raise SettingsError(
+                    f"setting 'field_mappings': {name} has no phone number, so none of its records "
+                    "could be synced; map one of its phone fields to one of "
+                    f"{', '.join(sorted(MATCHING_PHONES))}"
+                )
+            if name != "Account" and not any(row.salesforce == "FirstName" for row in rows):
+                raise SettingsError(
+                    f"setting 'field_mappings': {name} has no FirstName; only records with a first "
+                    "name are synced: map FirstName to 'first_name'"
+                )
 
     def check_required_fields(self) -> None:
         """Refuse mappings that leave a required Salesforce field without a feed.
@@ -458,7 +523,47 @@ def _field_mapping(name: str, row: Any) -> FieldMapping:
             "on a Contact"
         )
     _check_destinations(where, name, mapping)
+    _check_kinds(where, name, mapping)
     return mapping
+
+
+def _check_kinds(where: str, name: str, mapping: FieldMapping) -> None:
+    """Refuse to map fields of different kinds, such as a phone number into an e-mail address."""
+    if mapping.values:
+        return
+    field = mapping.related[1] if mapping.related else mapping.salesforce
+    one = salesforce_kind("Account" if mapping.related else name, field)
+    two = phoneiq_kind(mapping.phoneiq)
+    if one is None or two is None or one == two:
+        return
+    if one == "id":
+        advice = (
+            f"for the name of the Account, map {field.removesuffix('Id')}.Name"
+            if field == "AccountId" and name == "Contact"
+            else "map it into a custom field"
+        )
+        raise SettingsError(
+            f"{where}: {name}.{mapping.salesforce} is an id, not what '{mapping.phoneiq}' shows; "
+            f"{advice}"
+        )
+    fitting = [known for known in PHONEIQ_KINDS if PHONEIQ_KINDS[known] == one]
+    raise SettingsError(
+        f"{where}: {name}.{mapping.salesforce} is {_A_KIND[one]}, '{mapping.phoneiq}' is "
+        f"{_A_KIND[two]}; allowed are {', '.join(fitting) or 'custom fields'}"
+    )
+
+
+_A_KIND: Final = {
+    "phone": "a phone number",
+    "email": "an e-mail address",
+    "text": "a text",
+    "date": "a date",
+    "flag": "a checkbox",
+}
+
+
+def _object(name: str) -> SalesforceObject:
+    return cast("SalesforceObject", name)
 
 
 def _check_destinations(where: str, name: str, mapping: FieldMapping) -> None:
