@@ -218,11 +218,6 @@ def reads_as(raw: str, number: str) -> bool:
     return canonical_phone(raw, region_of_number(number)) == number
 
 
-def is_national(raw: str) -> bool:
-    """Whether a text that has a valid number is one only by the rules of a region."""
-    return not is_valid(canonical_phone(raw, None))
-
-
 _FORMATS: Final = {
     "international": PhoneNumberFormat.INTERNATIONAL,
     "national": PhoneNumberFormat.NATIONAL,
