@@ -40,6 +40,7 @@ from reconciler.model import (
     allows,
     other,
 )
+from reconciler.rules.eligibility import salesforce_skip
 from reconciler.rules.matching import Candidate, pair_by_phone
 from reconciler.rules.merging import Decision, merge
 from reconciler.rules.routing import route
@@ -254,6 +255,21 @@ class Planner:
             if (opened := unseen.get((_ends(pair, side)[0].row, side))) is not None
         }
 
+    def _with_phone(
+        self, pair: OpenPair, recalled: Sequence[tuple[Side, int, str, bool]]
+    ) -> OpenPair:
+        """The pair, whose Salesforce record may have a valid number after all."""
+        record = pair.salesforce
+        if record.skip != "no_valid_phone" or not any(
+            side == SALESFORCE and can_pair for side, _, _, can_pair in recalled
+        ):
+            return pair
+        fields = dict(zip(record.delivered.layout.fields, record.delivered.values, strict=True))
+        skip = salesforce_skip(
+            record.object, fields, objects=self._settings.objects, has_phone=True
+        )
+        return msgspec.structs.replace(pair, salesforce=msgspec.structs.replace(record, skip=skip))
+
     def _plan_pair(self, pair: OpenPair) -> tuple[Outcome, Write | None]:
         exchange = self._exchanges.get(pair.salesforce.object, self._nothing)
         held: dict[Side, Held] = {
@@ -267,6 +283,7 @@ class Planner:
         recalled = exchange.recall_numbers(
             {SALESFORCE: pair.salesforce.delivered, PHONEIQ: pair.phoneiq.delivered}, held, before
         )
+        pair = self._with_phone(pair, recalled)
         merged = merge(
             exchange.rules,
             held[SALESFORCE].canonical,
@@ -361,6 +378,7 @@ class Planner:
                 (_ends(pair, other(side))[0].row, place, number, can_pair)
                 for side, place, number, can_pair in recalled
             ],
+            recalled_skip=(pair.salesforce.row, pair.salesforce.skip) if recalled else None,
             originals=(target.row, {field: target.delivered.get(field) for field in write.sent})
             if write is not None and self._side == PHONEIQ and not target.made
             else None,

@@ -250,6 +250,7 @@ class Outcome(Struct, frozen=True):
         made: Rows of records that are seen to have been created by the sync.
         recalled: Row, position in the record, number and whether it can pair records, of each
             number that turned out to be another one than was read.
+        recalled_skip: Then, the Salesforce record's row and why it takes no part, or None.
         originals: The written record's row and its fields before the sync wrote them, or None.
         dissolved: Whether the pair ends, since a record of it was deleted.
         released: Whether the record that is left is not to be created again.
@@ -269,6 +270,7 @@ class Outcome(Struct, frozen=True):
     overtaken: Sequence[int] = ()
     made: Sequence[int] = ()
     recalled: Sequence[tuple[int, int, str, bool]] = ()
+    recalled_skip: tuple[int, SkipReason | None] | None = None
     originals: tuple[int, Mapping[str, Any]] | None = None
     dissolved: bool = False
     released: bool = False
@@ -660,6 +662,8 @@ class Plans:
                     phone_numbers,
                     [{"row": row, "number": match_number(number), "stale": False}],
                 )
+        skips = [one.recalled_skip for one in outcomes if one.recalled_skip is not None]
+        update_rows(connection, records, "row", ("skip",), [(skip, row) for row, skip in skips])
 
     @staticmethod
     def _store_skips(connection: Connection, outcomes: Sequence[Outcome]) -> None:
