@@ -188,8 +188,8 @@ def _remedy(error: str) -> str:
     """The command that helps against what stopped a run."""
     if "--full-refresh" in error:
         return "meltano run --full-refresh contact-sync"
-    if "max_delete_percent" in error:
-        return "RECONCILER_MAX_DELETE_PERCENT=100 meltano run contact-sync"
+    if "contact-sync approve PLAN" in error:
+        return "contact-sync plan"
     if error.startswith("setting '"):
         return "contact-sync check"
     if "approved plan" in error:

@@ -7,13 +7,14 @@ be missing by the next run, since the tap of its side does not show it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from reconciler.errors import DeleteGuardError
+from reconciler.errors import GuardError
 from reconciler.fields.defaults import MATCHING_PHONES, REQUIRED
 from reconciler.fields.phones import INVALID
 from reconciler.fields.record_mapper import Exchange, Held
@@ -40,6 +41,7 @@ from reconciler.model import (
     allows,
     other,
 )
+from reconciler.rules.guards import Limits, deletions_message, need_counting, updates_message
 from reconciler.rules.matching import pair_by_phone
 from reconciler.rules.merging import Decision, merge
 from reconciler.rules.routing import route
@@ -152,14 +154,9 @@ class Planner:
 
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
-        plans, runs = self._ledger.plans, self._ledger.runs
-        self._lately = runs.passes_before(self._run, _LATELY)
-        self._long = runs.passes_before(self._run, _LONG)
-        for pairs in plans.open_pairs(self._related, self._shard):
-            rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
-            self._sent = plans.sent(rows, self._long)
-            self._flapping = plans.flapping(rows)
-            yield self._commit([self._plan_pair(pair) for pair in pairs])
+        plans = self._ledger.plans
+        for planned in self._planned_pairs(self._shard):
+            yield self._commit(planned)
         self._pair_waiting()
         while True:
             for alone in plans.open_alone(other(self._side), self._related, self._shard):
@@ -167,6 +164,17 @@ class Planner:
                 yield self._commit([self._plan_create(record) for record in alone])
             if not self._pair_waiting():
                 break
+
+    def _planned_pairs(self, shard: Shard | None) -> Iterator[list[tuple[Outcome, Write | None]]]:
+        """What planning the open pairs comes to, in chunks; nothing is committed."""
+        plans, runs = self._ledger.plans, self._ledger.runs
+        self._lately = runs.passes_before(self._run, _LATELY)
+        self._long = runs.passes_before(self._run, _LONG)
+        for pairs in plans.open_pairs(self._related, shard):
+            rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
+            self._sent = plans.sent(rows, self._long)
+            self._flapping = plans.flapping(rows)
+            yield [self._plan_pair(pair) for pair in pairs]
 
     def _pair_waiting(self) -> bool:
         """Pair those that planning has opened, if there are any."""
@@ -452,23 +460,53 @@ class Planner:
 
     # --- deletions --------------------------------------------------------------------------
 
-    def check_deletions(self) -> None:
-        """Refuse a plan that deletes too much, before its first write.
+    def check_guards(self) -> None:
+        """Refuse a plan that ends, clears or updates too much, before its first write.
 
         Raises:
-            DeleteGuardError: It would delete more than `max_delete_percent` allows.
+            GuardError: It would do more than the settings allow.
         """
-        if self._settings.on_delete == "keep":
-            return
-        deletions = self._ledger.pairs.count_halved()
-        total = self._ledger.pairs.count() if deletions else 0
-        if deletions * 100 > total * self._settings.max_delete_percent:
-            raise DeleteGuardError(
-                f"the plan deletes {deletions:,} of {total:,} pairs, more than "
-                f"max_delete_percent allows ({self._settings.max_delete_percent:g}%); nothing was "
-                "written. If that is what you want: RECONCILER_MAX_DELETE_PERCENT=100 meltano run "
-                "contact-sync"
-            )
+        pairs, controls = self._ledger.pairs, self._ledger.controls.read("active_since", "planned")
+        is_active = controls["active_since"] is not None
+        planned = controls["planned"] or {}
+        is_limited = is_active and planned.get(self._side) == self._settings.rules_fingerprint
+        limits = Limits(
+            self._settings.max_delete_percent,
+            self._settings.max_clear_percent,
+            self._settings.max_update_percent if is_limited else None,
+        )
+        total = pairs.count()
+        message = deletions_message(len(pairs.ending()), total, limits)
+        if message is None and need_counting(pairs.count_open(is_active=is_active), total, limits):
+            message = updates_message(*self._count_updates(), total, limits)
+        if message is not None:
+            raise GuardError(message)
+
+    def _count_updates(self) -> tuple[int, Counter[str]]:
+        """How many pairs the plan updates, and in how many it clears each PhoneIQ field.
+
+        What is sent again counted when it was sent first.
+        """
+        updated = 0
+        cleared: Counter[str] = Counter()
+        names = {
+            name: dict(zip(one.fields(self._side), one.fields(PHONEIQ), strict=True))
+            for name, one in self._exchanges.items()
+        }
+        for planned in self._planned_pairs(None):
+            for outcome, write in planned:
+                if write is None or write.action != "update":
+                    continue
+                if outcome.emitted is None or outcome.emitted.again is not None:
+                    continue
+                updated += 1
+                mapped = names.get(write.object, {})
+                cleared.update(
+                    mapped[field]
+                    for field, change in write.changes.items()
+                    if field in mapped and change.new is None and change.old is not None
+                )
+        return updated, cleared
 
     def _plan_deletion(
         self,

@@ -342,7 +342,7 @@ class Run:
         """The writes that the other side needs now, each chunk committed before it comes.
 
         Raises:
-            DeleteGuardError: The plan would delete too much.
+            GuardError: The plan would delete, clear or update too much.
             ApprovalError: The plan is not the one that the operator has approved.
         """
         controls = self._ledger.controls
@@ -365,7 +365,8 @@ class Run:
             return
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
-        planner.check_deletions()
+        if asked["approved"] is None:
+            planner.check_guards()
         total = self._ledger.plans.count_open(side)
         for writes in planner.writes() if total else ():
             yield writes
@@ -378,7 +379,10 @@ class Run:
     def _close_plan(self, side: Side) -> None:
         """Note that all that a side needed was handed out."""
         controls = self._ledger.controls
-        held = controls.read("approved", "active_since")
+        held = controls.read("approved", "active_since", "planned")
+        planned = held["planned"] or {}
+        if planned.get(side) != self.settings.rules_fingerprint:
+            controls.set({"planned": {**planned, side: self.settings.rules_fingerprint}})
         if held["approved"] is not None:
             self._use_up(held["approved"], side)
         if held["active_since"] is None and not self._ledger.overview.open_writes():
@@ -435,7 +439,7 @@ class Run:
     def _use_up(self, approved: Mapping[str, Any], side: Side) -> None:
         """Note that a side has got what was approved for it."""
         left = [one for one in approved["left"] if one != side]
-        self._ledger.approvals.clear(side)
+        self._ledger.approvals.clear(side if left else None)
         self._ledger.controls.set({"approved": {**approved, "left": left} if left else None})
 
     def is_paused(self) -> bool:

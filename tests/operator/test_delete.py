@@ -48,8 +48,9 @@ def test_starting_anew_after_a_delete(seat):
 
 
 @pytest.fixture
-def world(seat):
+def world(start):
     """Six Salesforce records; PhoneIQ had four contacts, of which two are among them."""
+    seat = start(max_delete_percent=10)
     phoneiq, salesforce = seat.job.phoneiq, seat.job.salesforce
     phoneiq.create(first_name="P0", mobile_phone="(415) 555-0100", email="P0@Example.ORG",
                    salesforce_id=None, notes="as typed\n  by hand")  # fmt: skip
@@ -165,6 +166,7 @@ def test_a_create_whose_source_was_deleted_before_it_was_seen_is_reverted(world)
     world.job.pipe(TO_PHONEIQ)
     record = world.job.salesforce.live()[-1]["Id"]
     world.job.salesforce.delete(record)
+    world.job.settings["max_delete_percent"] = 20
     world.job.settle()
     world.done("delete", "--revert", "--restore", "--force", "--yes")
     run_until_deleted(world)

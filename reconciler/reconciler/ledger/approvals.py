@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import delete, insert, select
 
@@ -17,12 +17,12 @@ class ApprovedWrite(NamedTuple):
     """One write of an approved plan.
 
     Attributes:
-        side: The side that is written to.
+        side: The side that is written to; `pairs` for the end of a pair.
         digest: The same for the same write.
         line: The write without values, for messages.
     """
 
-    side: Side
+    side: Side | Literal["pairs"]
     digest: str
     line: str
 
@@ -49,7 +49,7 @@ class Approvals:
             with self._database.transaction() as connection:
                 connection.execute(insert(approved), [write._asdict() for write in writes])
 
-    def take(self, side: Side, digests: Sequence[str]) -> list[int]:
+    def take(self, side: Side | Literal["pairs"], digests: Sequence[str]) -> list[int]:
         """Take writes out of a side's approved ones.
 
         Returns:
