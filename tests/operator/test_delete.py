@@ -270,3 +270,17 @@ def test_few_deletions_need_no_force(start):
     run_until_deleted(seat)
     assert not live(seat)
     assert not seat.job.salesforce.get(record)["IsDeleted"]
+
+
+def test_deleting_says_first_that_nothing_can_be_reverted_afterwards(seat):
+    _, contact = seat.job.pair_up()
+    assert "contact-sync delete --revert instead" in seat.ask("delete", says="n\n").words
+    assert "delete --revert cannot take back" in seat.done("delete", "--yes").words
+    seat.done("resume")
+    seat.job.settle()
+    for more in ([], ["--restore"]):
+        answer = seat.ask("delete", "--revert", *more, says="n\n")
+        assert "there is nothing to revert" in answer.words
+        assert "A delete without --revert" in answer.words
+    assert seat.json("status")["state"] == "active"
+    assert set(live(seat)) == {contact}
