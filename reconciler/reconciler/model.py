@@ -32,6 +32,7 @@ SkipReason: TypeAlias = Literal[
     "missing_required_field",
     "value_not_mapped",
     "flapping",
+    "not_accepted",
 ]
 
 #: A field value in canonical form; blank is None.

@@ -41,6 +41,7 @@ from reconciler.model import (
     allows,
     other,
 )
+from reconciler.rules.delivery import is_parked
 from reconciler.rules.guards import Limits, deletions_message, need_counting, updates_message
 from reconciler.rules.matching import pair_by_phone
 from reconciler.rules.merging import Decision, merge
@@ -98,6 +99,8 @@ class Planner:
         }
         self._nothing = Exchange("", settings, lengths)
         self._observed = ledger.runs.complete()
+        #: Runs with a write that is seen to have arrived: the others of them were delivered too.
+        self._delivered: set[int] = set()
         self._related = tuple(
             (row.salesforce, *row.related)
             for rows in settings.mappings.values()
@@ -155,12 +158,16 @@ class Planner:
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
         plans = self._ledger.plans
+        noted: set[int] = set()
         for planned in self._planned_pairs(self._shard):
+            self._ledger.runs.note_delivered(self._delivered - noted)
+            noted |= self._delivered
             yield self._commit(planned)
         self._pair_waiting()
         while True:
             for alone in plans.open_alone(other(self._side), self._related, self._shard):
-                self._sent = plans.sent([record.row for record in alone], self._run)
+                rows = [record.row for record in alone]
+                self._sent, self._parked = plans.sent(rows, self._run), plans.parked(rows)
                 yield self._commit([self._plan_create(record) for record in alone])
             if not self._pair_waiting():
                 break
@@ -174,6 +181,7 @@ class Planner:
             rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
             self._sent = plans.sent(rows, self._long)
             self._flapping = plans.flapping(rows)
+            self._parked = plans.parked(rows)
             yield [self._plan_pair(pair) for pair in pairs]
 
     def _pair_waiting(self) -> bool:
@@ -232,7 +240,7 @@ class Planner:
         )
         changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
         skips: list[FieldSkip] = []
-        conflicts: list[tuple[str, str, Any, Any]] = []
+        contested: list[tuple[str, tuple[str, str, Any, Any]]] = []
         seen = self._seen(pair, exchange, held, unseen)
         for decision in merged.decisions:
             if not (decision.travels and self._takes_part(pair, decision.to)):
@@ -249,22 +257,32 @@ class Planner:
                 continue
             changes[decision.to][field] = change
             if decision.to == self._side and decision.why in {"keep_salesforce", "keep_phoneiq"}:
-                conflicts.append(
-                    (
-                        exchange.rules[decision.position].key,
-                        decision.why,
-                        held[SALESFORCE].canonical[decision.position],
-                        held[PHONEIQ].canonical[decision.position],
-                    )
+                conflict = (
+                    exchange.rules[decision.position].key,
+                    decision.why,
+                    held[SALESFORCE].canonical[decision.position],
+                    held[PHONEIQ].canonical[decision.position],
                 )
+                contested.append((field, conflict))
         self._add_reference(pair, changes)
+        skips += self._leave_parked(pair, changes)
         source, target = _ends(pair, self._side)
+        opened = unseen.get(self._side)
+        if (
+            opened is not None
+            and self._side not in seen
+            and opened.changes == _journaled(changes[self._side])
+            and self._is_refused(opened)
+        ):
+            skips += _parked_fields(source.row, changes[self._side])
+            changes[self._side] = {}
         awaited = self._awaited(unseen, seen)
         closed = {
             side: opened
             for side, opened in unseen.items()
             if side not in awaited and not (opened.action == "update" and changes[side])
         }
+        self._delivered.update(opened.run for side, opened in closed.items() if side in seen)
         opened = unseen.get(self._side) if self._side not in closed else None
         emitted, write = (
             self._emit(
@@ -287,7 +305,9 @@ class Planner:
             else None,
             emitted=emitted,
             field_skips=skips,
-            conflicts=conflicts if write is not None else (),
+            conflicts=[conflict for field, conflict in contested if field in changes[self._side]]
+            if write is not None
+            else (),
             confirmed=[one.write for side, one in closed.items() if side in seen],
             rewritten=replaced if self._side in seen else (),
             overtaken=[
@@ -373,7 +393,8 @@ class Planner:
         """The open writes that are seen to have arrived, whatever became of their values.
 
         A field of the record has changed that was written; or the record was saved, and nothing in
-        it has changed: it was rewritten at once.
+        it has changed: it was rewritten at once. But where all that was sent was to clear fields,
+        that is what a target does that never clears one.
         """
         seen: dict[Side, OpenWrite] = {}
         for side, opened in unseen.items():
@@ -386,7 +407,9 @@ class Planner:
                 field: mapped.get(field, target.delivered.get(field)) for field in opened.changes
             }
             if target.run <= opened.run:
-                arrived = target.stamp != opened.stamp
+                arrived = target.stamp != opened.stamp and any(
+                    new is not None for _, new, _ in opened.changes.values()
+                )
             else:
                 arrived = any(
                     shown[field] is not UNSET and old != new and shown[field] != old
@@ -559,6 +582,23 @@ class Planner:
         if left != self._side:
             return Outcome(rows, source.row, settled=False, pair=pair.pair), None
         opened = unseen.get(self._side)
+        wanted = [survivor.stamp, None]
+        if self._parked.get((source.row, "")) == wanted or (
+            opened is not None and opened.action == "delete" and self._is_refused(opened)
+        ):
+            return (
+                Outcome(
+                    rows,
+                    source.row,
+                    settled=True,
+                    pair=pair.pair,
+                    field_skips=[
+                        FieldSkip(source.row, "", "not_accepted", _encode(wanted).decode())
+                    ],
+                    overtaken=[opened.write] if opened is not None else (),
+                ),
+                None,
+            )
         emitted, write = self._emit(
             opened,
             Write.delete(self._side, pair.salesforce.object, survivor.id),
@@ -587,6 +627,14 @@ class Planner:
         if self._side == SALESFORCE and any(field not in sent for field in REQUIRED[name]):
             return self._leave_out(record, "missing_required_field"), None
         opened = self._sent.unseen.get((record.row, self._side))
+        wanted = [None, sent]
+        if self._parked.get((record.row, "")) == wanted or (
+            opened is not None
+            and opened.action == "create"
+            and opened.made_from is None
+            and self._is_refused(opened)
+        ):
+            return self._park_create(record, wanted, opened), None
         explain = partial(self._created, record, exchange)
         create = Write(self._side, name, None, "create", sent, explain)
         emitted, write = self._emit(opened, create, None)
@@ -610,6 +658,16 @@ class Planner:
             settled=True,
             skip=skip,
             overtaken=[opened.write] if opened is not None and is_lost else (),
+        )
+
+    def _park_create(self, record: Alone, wanted: list[Any], opened: OpenWrite | None) -> Outcome:
+        """Leave out a create that its side does not accept, until the record changes."""
+        return Outcome(
+            (record.row,),
+            record.row,
+            settled=True,
+            field_skips=[FieldSkip(record.row, "", "not_accepted", _encode(wanted).decode())],
+            overtaken=[opened.write] if opened is not None else (),
         )
 
     def _created(self, record: Alone, exchange: Exchange) -> dict[str, Change]:
@@ -655,6 +713,36 @@ class Planner:
         external_id = self._settings.salesforce_external_id_field
         return {external_id: record.id} if external_id else {}
 
+    # --- parking ----------------------------------------------------------------------------
+
+    def _is_refused(self, opened: OpenWrite) -> bool:
+        """Whether a write that was not seen to arrive is not sent again."""
+        return opened.run <= self._observed.get(self._side, 0) and is_parked(
+            opened.refused, was_delivered=self._was_delivered(opened)
+        )
+
+    def _was_delivered(self, opened: OpenWrite) -> bool:
+        return opened.was_delivered or opened.run in self._delivered
+
+    def _leave_parked(
+        self, pair: OpenPair, changes: Mapping[Side, dict[str, Change]]
+    ) -> list[FieldSkip]:
+        """Take out the changes that their side did not accept, while both values are the same."""
+        skips: list[FieldSkip] = []
+        if not self._parked:
+            return skips
+        for side, wanted in changes.items():
+            row = _ends(pair, side)[0].row
+            parked = {
+                field: change
+                for field, change in wanted.items()
+                if self._parked.get((row, field)) == [change.old, change.new]
+            }
+            skips += _parked_fields(row, parked)
+            for field in parked:
+                del wanted[field]
+        return skips
+
     # --- emitting ---------------------------------------------------------------------------
 
     def _emit(
@@ -681,7 +769,15 @@ class Planner:
         if opened.run > self._observed.get(self._side, 0):
             return None, None
         again = None if has_arrived else opened.write
-        return Emission(write.action, changes, stamp, again), write
+        was_refused = self._was_delivered(opened)
+        return Emission(write.action, changes, stamp, again, was_refused), write
+
+
+def _parked_fields(source_row: int, changes: Mapping[str, Change]) -> list[FieldSkip]:
+    return [
+        FieldSkip(source_row, field, "not_accepted", _encode([change.old, change.new]).decode())
+        for field, change in changes.items()
+    ]
 
 
 def _overtaken(opened: OpenWrite | None, emitted: Emission | None) -> Sequence[int]:

@@ -178,6 +178,17 @@ class Run:
         """What every STATE carries: which ledger, as of which run, holds what it covers."""
         return {"ledger_id": self._ledger.id, "run": self._run}
 
+    def note_delivered(self, marker: Mapping[str, Any] | None) -> None:
+        """Note that the target of an earlier run has done its work.
+
+        Args:
+            marker: What that run put into its last STATE, which the target passes on after it has
+                handled all writes before it.
+        """
+        delivered = (marker or {}).get("delivered")
+        if isinstance(delivered, int):
+            self._ledger.runs.note_delivered([delivered])
+
     def check_marker(self, marker: Mapping[str, Any] | None, *, has_bookmark: bool) -> None:
         """Make sure that the ledger holds all that lies before the tap's bookmark.
 
@@ -494,6 +505,7 @@ class Run:
                     self._ledger.observations.store(
                         [observer.read(name, record) for name, record in records], self._run
                     )
+            self._ledger.plans.unpark()
             self._ledger.observations.reopen_all()
             self._say_what_was_not_extracted()
         controls.set(

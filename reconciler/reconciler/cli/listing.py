@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
@@ -194,11 +194,7 @@ def rejects(
     """
     rows: list[dict[str, Any]] = []
     for path in files or reject_files():
-        try:
-            lines = path.read_text().splitlines()
-        except OSError as error:
-            raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
-        rows.extend(_reject(path, number, line) for number, line in enumerate(lines, 1))
+        rows.extend(reject_rows(path))
     rows.sort(key=lambda row: str(row["time"]), reverse=True)
     rows = rows[: _most(form, limit)]
     if form == "json":
@@ -226,8 +222,9 @@ def rejects(
         )
     if rows:
         operator.console.print(
-            "\nThe next run tries them again. What a value has to be is in the message; all about "
-            "one of them: contact-sync explain ID"
+            "\nThe next two runs try them again, then they are left out until a value changes. "
+            "What a value has to be is in the message; all about one of them: "
+            "contact-sync explain ID"
         )
 
 
@@ -236,6 +233,15 @@ def reject_files() -> tuple[Path, ...]:
     return tuple(
         path for folder in ("output", ".") for path in sorted(Path(folder).glob("rejects-*.jsonl"))
     )
+
+
+def reject_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a reject file, oldest first."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
+    return (_reject(path, number, line) for number, line in enumerate(lines, 1))
 
 
 def _reject(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago, as_json, named, shown, shown_errors
 from reconciler.ledger import Ledger
+from reconciler.lifecycle import waiting
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
 from reconciler.preview import PlanId, Unguarded, approved_ends, approved_writes, plan_of
 from reconciler.preview import as_json as write_as_json
@@ -53,6 +54,7 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
                 "plan": str(name),
                 "counts": counts,
                 "ended_pairs": [list(pair) for pair in unguarded.ended],
+                "open_writes": ledger.overview.open_writes(),
                 "stopped": list(unguarded.stopped.values()),
                 "read_at": ledger.overview.read_at(),
                 "writes": [write_as_json(write) for write in first],
@@ -132,6 +134,8 @@ def _show(
         console.print(Text(f"plan {name}: {total:,} writes ({'; '.join(parts)})", "bold"))
     elif unguarded.ended:
         console.print(Text(f"plan {name}: nothing is written", "bold"))
+    elif open_writes := operator.ledger.overview.open_writes():
+        console.print(f"nothing new to write; {waiting(open_writes)}: meltano run contact-sync")
     else:
         console.print("in sync: the next run has nothing to write")
     for write in writes:

@@ -13,7 +13,10 @@ from sqlalchemy import Connection
 
 #: By schema version, the statements that lead to it from the version before.
 STEPS: Final[dict[int, tuple[str, ...]]] = {
-    4: (),
+    4: (
+        "ALTER TABLE runs ADD COLUMN delivered BOOLEAN DEFAULT false NOT NULL",
+        "ALTER TABLE writes ADD COLUMN refused INTEGER DEFAULT 0 NOT NULL",
+    ),
 }
 #: The oldest schema version that can be brought up to date.
 OLDEST: Final = min(STEPS) - 1
