@@ -199,6 +199,17 @@ class Run:
             "batches": self._batches,
         }
 
+    def note_delivered(self, marker: Mapping[str, Any] | None) -> None:
+        """Note that the target of an earlier run has done its work.
+
+        Args:
+            marker: What that run put into its last STATE, which the target passes on after it has
+                handled all writes before it.
+        """
+        delivered = (marker or {}).get("delivered")
+        if isinstance(delivered, int):
+            self._ledger.runs.note_delivered([delivered])
+
     def check_marker(self, marker: Mapping[str, Any] | None, *, has_bookmark: bool) -> None:
         """Make sure that the ledger holds all that lies before the tap's bookmark.
 
@@ -406,7 +417,7 @@ class Run:
         """The writes that the other side needs now, each chunk committed before it comes.
 
         Raises:
-            DeleteGuardError: The plan would delete too much.
+            GuardError: The plan would delete, clear or update too much.
             ApprovalError: The plan is not the one that the operator has approved.
         """
         controls = self._ledger.controls
@@ -429,7 +440,8 @@ class Run:
             return
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
-        planner.check_deletions()
+        if asked["approved"] is None:
+            planner.check_guards()
         total = self._ledger.plans.count_open(side)
         for writes in planner.writes() if total else ():
             yield writes
@@ -442,7 +454,10 @@ class Run:
     def _close_plan(self, side: Side) -> None:
         """Note that all that a side needed was handed out."""
         controls = self._ledger.controls
-        held = controls.read("approved", "active_since")
+        held = controls.read("approved", "active_since", "planned")
+        planned = held["planned"] or {}
+        if planned.get(side) != self.settings.rules_fingerprint:
+            controls.set({"planned": {**planned, side: self.settings.rules_fingerprint}})
         if held["approved"] is not None:
             self._use_up(held["approved"], side)
         if held["active_since"] is None and not self._ledger.overview.open_writes():
@@ -503,7 +518,7 @@ class Run:
     def _use_up(self, approved: Mapping[str, Any], side: Side) -> None:
         """Note that a side has got what was approved for it."""
         left = [one for one in approved["left"] if one != side]
-        self._ledger.approvals.clear(side)
+        self._ledger.approvals.clear(side if left else None)
         self._ledger.controls.set({"approved": {**approved, "left": left} if left else None})
 
     def is_paused(self) -> bool:

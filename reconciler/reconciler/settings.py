@@ -86,6 +86,14 @@ HIDDEN: Final = (
 #: Grows when values are read otherwise than before: the ledger's records are read again then.
 _READING: Final = 2
 
+#: How much a plan may do without approval, and how many writes may be parked.
+_LIMITS: Final = (
+    "max_delete_percent",
+    "max_clear_percent",
+    "max_update_percent",
+    "max_rejects_percent",
+)
+
 #: What `ledger_url` may be, as messages say it.
 _LEDGERS: Final = "allowed is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
 
@@ -111,6 +119,9 @@ class Settings:
     on_name_mismatch: OnNameMismatch = "merge"
     on_delete: OnDelete = "keep"
     max_delete_percent: float = 10.0
+    max_clear_percent: float = 10.0
+    max_update_percent: float = 50.0
+    max_rejects_percent: float = 1.0
     salesforce_external_id_field: str | None = None
     salesforce_phone_format: PhoneFormat = "e164"
     last_name_fallback: str = "[not provided]"
@@ -162,6 +173,14 @@ class Settings:
         """Changes when a setting changes that a plan depends on, or the way values are read."""
         text = json.dumps([_READING, self.as_config()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def rules_fingerprint(self) -> str:
+        """Changes when a setting changes that decides what is written, not how much may be."""
+        config = self.as_config()
+        for name in _LIMITS:
+            del config[name]
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
     def as_config(self) -> dict[str, Any]:
         """The settings that a plan depends on, in the form that `from_config` takes."""
@@ -630,7 +649,7 @@ def _check_feeds(name: str, rows: tuple[FieldMapping, ...]) -> None:
 _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "objects": _objects,
     "field_mappings": _field_mappings,
-    "max_delete_percent": _percent,
+    **dict.fromkeys(_LIMITS, _percent),
     "default_region": _region,
     "ledger_url": _url,
     "dry_run": _flag,
@@ -715,8 +734,30 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
         "max_delete_percent": {
             "type": ["number", "string"],
             "title": "Most deletions",
-            "description": "A plan that deletes more than this share of a side's pairs stops.",
+            "description": "A plan that deletes records of, or ends, more than this share of the "
+            "pairs stops.",
             "default": 10,
+        },
+        "max_clear_percent": {
+            "type": ["number", "string"],
+            "title": "Most cleared values",
+            "description": "A plan that clears a field that had a value in more than this share "
+            "of the pairs, and in more than 20, stops.",
+            "default": 10,
+        },
+        "max_update_percent": {
+            "type": ["number", "string"],
+            "title": "Most updates",
+            "description": "Once the sync is active and while the settings stay the same, a plan "
+            "that updates more than this share of the pairs, and more than 100, stops.",
+            "default": 50,
+        },
+        "max_rejects_percent": {
+            "type": ["number", "string"],
+            "title": "Most rejects",
+            "description": "Above this share of the pairs, writes that were not accepted make the "
+            "state of the sync red.",
+            "default": 1,
         },
         "salesforce_external_id_field": _text(
             "Salesforce external id field",

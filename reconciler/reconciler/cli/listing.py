@@ -200,7 +200,7 @@ def rejects(
     """
     rows: list[dict[str, Any]] = []
     for path in files or reject_files():
-        rows.extend(_rejects(path))
+        rows.extend(reject_rows(path))
     rows.sort(key=lambda row: str(row["time"]), reverse=True)
     rows = rows[: _most(form, limit)]
     if form == "json":
@@ -228,8 +228,9 @@ def rejects(
         )
     if rows:
         operator.console.print(
-            "\nThe next run tries them again. What a value has to be is in the message; all about "
-            "one of them: contact-sync explain ID"
+            "\nThe next two runs try them again, then they are left out until a value changes. "
+            "What a value has to be is in the message; all about one of them: "
+            "contact-sync explain ID"
         )
 
 
@@ -240,7 +241,7 @@ def reject_files() -> tuple[Path, ...]:
     )
 
 
-def _rejects(path: Path) -> Iterator[dict[str, Any]]:
+def reject_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The entries of a reject file; lines that are none are counted, and said in one line.
 
     A line is cut where a target crashed in the middle of it. Only a line feed ends a line: a text

@@ -110,7 +110,8 @@ class Dossier(NamedTuple):
         merged_away: Whether that is so since its record was merged into another.
         skip: Why it takes no part, or None.
         holder: The id of the record that holds its number, or None.
-        field_skips: Reason by field that it does not fill on the other side.
+        field_skips: Reason by field that it does not fill on the other side; the field is blank
+            for a whole create or delete.
         sent: The writes that were made from it, newest first.
         pair: Its pair's number, or None.
     """
@@ -191,6 +192,14 @@ class Overview:
         """Writes that were ever sent."""
         return self._count(select(func.count()).select_from(writes))
 
+    def parked_writes(self) -> int:
+        """Writes that their side did not accept, and that are not sent again for now."""
+        return self._count(
+            select(func.count(field_skips.c.source_row.distinct())).where(
+                field_skips.c.reason == "not_accepted"
+            )
+        )
+
     def conflicts_since(self, run: int) -> int:
         """Conflicts that were resolved by a run or later ones."""
         return self._count(
@@ -255,7 +264,7 @@ class Overview:
             records.c.object,
             records.c.id,
             field_skips.c.reason,
-            field_skips.c.field,
+            func.nullif(field_skips.c.field, ""),
             literal(None),
         ).join(field_skips, field_skips.c.source_row == records.c.row)
         everything = union_all(whole, released, duplicates, fields).subquery()
