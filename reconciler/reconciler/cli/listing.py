@@ -1,4 +1,4 @@
-"""The lists: history, skips, conflicts, rejects."""
+"""The lists: history, skips, conflicts, pairs, rejects."""
 
 from __future__ import annotations
 
@@ -183,6 +183,38 @@ def conflicts(
     ]
     columns = ("run", "pair", "field", "salesforce", "phoneiq", "resolution")
     print_rows(operator.console, columns, listed)
+
+
+@click.command()
+@click.option(
+    "--name-mismatch", is_flag=True, help="Only those of people with different full names."
+)
+@_list_options
+@click.pass_obj
+def pairs(operator: Operator, name_mismatch: bool, form: str | None, limit: int | None) -> None:
+    """List the pairs, oldest first: both ids, and how each was found.
+
+    With --name-mismatch, those whose two records have different full names now, and the names.
+
+    Example: contact-sync pairs --name-mismatch
+    """
+    found = operator.ledger.overview.pairs(name_mismatch=name_mismatch)
+    rows = list(islice(found, _most(form, limit)))
+    names: tuple[str, ...] = ("object", "salesforce_id", "phoneiq_id", "found_by", "run")
+    if name_mismatch:
+        names += ("salesforce_name", "phoneiq_name")
+    if form is not None:
+        listed = [{name: getattr(row, name) for name in names} for row in rows]
+        if form == "json":
+            as_json(listed)
+        else:
+            as_csv(names, listed)
+        return
+    command = "contact-sync pairs --name-mismatch" if name_mismatch else "contact-sync pairs"
+    rows = _for_people(operator, rows, limit, command)
+    if rows:
+        cells = [[str(getattr(row, name)) for name in names] for row in rows]
+        print_rows(operator.console, tuple(name.replace("_", " ") for name in names), cells)
 
 
 @click.command()

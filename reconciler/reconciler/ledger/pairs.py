@@ -300,7 +300,7 @@ class Pairs:
                     .select_from(pairs)
                     .join(one, one.c.row == pairs.c.salesforce_row)
                     .join(two, two.c.row == pairs.c.phoneiq_row)
-                    .where(pairs.c.run == run, pairs.c.why == "phone", _names_differ(one, two))
+                    .where(pairs.c.run == run, pairs.c.why == "phone", names_differ(one, two))
                 )
                 or 0
             )
@@ -388,7 +388,7 @@ class Pairs:
             and_(first.c.released == false(), two.c.released == false()),
         )
         if skip_mismatches:
-            may_be_one = and_(may_be_one, ~_names_differ(first, two))
+            may_be_one = and_(may_be_one, ~names_differ(first, two))
         made = 0
         for side in SIDES if self._have_both_sides() else ():
             is_open = and_(one.c.settled == false(), one.c.pair.is_(None), one.c.side == side)
@@ -624,7 +624,7 @@ class Pairs:
             return connection.scalar(select(func.count()).select_from(pairs).where(*which)) or 0
 
 
-def _names_differ(one: Any, two: Any) -> ColumnElement[bool]:
+def names_differ(one: Any, two: Any) -> ColumnElement[bool]:
     """Whether two records have full names that differ."""
     return and_(one.c.full_name == true(), two.c.full_name == true(), one.c.name != two.c.name)
 
