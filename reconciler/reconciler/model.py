@@ -32,6 +32,7 @@ SkipReason: TypeAlias = Literal[
     "missing_required_field",
     "value_not_mapped",
     "flapping",
+    "missing",
 ]
 
 #: A field value in canonical form; blank is None.

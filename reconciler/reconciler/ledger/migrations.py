@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 STEPS: Final[dict[int, tuple[str, ...]]] = {
     4: (
         "ALTER TABLE runs ADD COLUMN token TEXT",
+        "ALTER TABLE records ADD COLUMN missing BOOLEAN NOT NULL DEFAULT false",
         "ALTER TABLE runs ADD COLUMN batches INTEGER NOT NULL DEFAULT 0",
     ),
 }

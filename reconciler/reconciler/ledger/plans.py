@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     and_,
     bindparam,
+    case,
     delete,
     false,
     func,
@@ -61,6 +62,8 @@ Shard: TypeAlias = tuple[int, int]
 
 
 _SIDE: Final = records.c.side.type
+#: Why a record takes no part; it is not even sure that a missing one is still there.
+_SKIP: Final = case((records.c.missing == true(), "missing"), else_=records.c.skip).label("skip")
 #: Whether planning has anything to look at: each part asks whether an index is empty.
 _IS_BUSY: Final = quick(
     """
@@ -81,6 +84,8 @@ _SKIPS: Final = (
         """
         SELECT skip AS reason, object, count(*) AS number FROM records
         WHERE side = :side AND skip IS NOT NULL GROUP BY skip, object
+        UNION ALL SELECT 'missing', object, count(*) FROM records
+        WHERE side = :side AND missing = :yes GROUP BY object
         UNION ALL SELECT 'released', NULL, count(*) FROM records
         WHERE side = :side AND released = :yes AND deleted = :no
         UNION ALL SELECT 'duplicate_phone', NULL, count(*) FROM records
@@ -373,7 +378,7 @@ class Plans:
                         records.c.id,
                         records.c.object,
                         records.c.reference,
-                        records.c.skip,
+                        _SKIP,
                         *_DELIVERED,
                     )
                     .join_from(records, observations, observations.c.row == records.c.row)
@@ -762,6 +767,6 @@ def _shown_columns() -> tuple[Any, ...]:
         observations.c.run,
         records.c.deleted,
         records.c.made,
-        records.c.skip,
+        _SKIP,
         *_DELIVERED,
     )
