@@ -34,7 +34,7 @@ PROFILES = {
 }
 
 #: Ledgers of examples come and go: memory is kinder to them than a disk.
-_FOLDER = "/dev/shm" if Path("/dev/shm").is_dir() else None
+FOLDER = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 which = st.integers(min_value=0, max_value=9)
 sides = st.sampled_from(SIDES)
@@ -50,7 +50,7 @@ class ContactSync(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(dir=_FOLDER))
+        self.folder = Path(tempfile.mkdtemp(dir=FOLDER))
         self.world = World(self.folder, self.places and self.places.take)
 
     @initialize(
