@@ -215,6 +215,7 @@ REMEDIES: Final[dict[str, str]] = {
     "value_too_long": "shorten the value",
     "invalid_phone": "correct the number",
     "invalid_email": "correct the e-mail address",
+    "several_numbers": "keep one number in the field; put the others into fields of their own",
     "missing_required_field": "map a PhoneIQ field to the required Salesforce field",
     "value_not_mapped": "add the value to the mapping's 'values'",
     "flapping": "enter another value, stop what rewrites it, or type: contact-sync resync ID",

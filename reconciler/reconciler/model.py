@@ -30,6 +30,7 @@ SkipReason: TypeAlias = Literal[
     "invalid_phone",
     "invalid_email",
     "missing_required_field",
+    "several_numbers",
     "value_not_mapped",
     "flapping",
 ]
@@ -46,6 +47,10 @@ class Unset:
 
 
 UNSET: Final = Unset()
+
+
+#: Marks a value that the other side cannot hold, in canonical form; no text starts with it.
+INVALID: Final = "\x01"
 
 
 class Sighting(NamedTuple):

@@ -6,20 +6,30 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import phonenumbers
 
 from reconciler.errors import ReconcilerError
 from reconciler.fields.canonical import fold_name, text
-from reconciler.fields.defaults import BOOKKEEPING, IDENTITY, MATCHING_PHONES, FieldMapping
+from reconciler.fields.countries import region_of
+from reconciler.fields.defaults import (
+    BOOKKEEPING,
+    DEFAULT_MAPPINGS,
+    IDENTITY,
+    MATCHING_PHONES,
+    FieldMapping,
+)
 from reconciler.fields.ids import salesforce_id
-from reconciler.fields.phones import INVALID, canonical_phone, region_of
+from reconciler.fields.phones import canonical_phone, is_valid, kept_number, match_number
 from reconciler.ledger.rows import text_key
 from reconciler.model import PHONEIQ, SALESFORCE, Observation, Side, Sighting
 from reconciler.rules.eligibility import UNPAIRABLE, salesforce_skip
 from reconciler.settings import Settings
+
+#: By phone field, its text as it was delivered and the canonical number that was read in it.
+PhoneTexts: TypeAlias = Mapping[str, tuple[Any, str]]
 
 #: What reads records beside the settings: another version may read them differently.
 _READERS: Final = (
@@ -80,6 +90,14 @@ class Observer:
         }
         self._left_out: Final = BOOKKEEPING.union(set(IDENTITY[side]) - mapped)
         self._shapes: dict[tuple[str, ...], _Shape] = {}
+        all_mappings = {str(name): rows for name, rows in settings.field_mappings}
+        self._account_mapping: Final = all_mappings.get("Account", DEFAULT_MAPPINGS["Account"])
+        self._shown_on_contacts: Final = frozenset(
+            row.related[1]
+            for rows in settings.mappings.values()
+            for row in rows
+            if row.related and row.kind == "phone"
+        )
 
     def sight(self, delivered: Iterable[tuple[str, msgspec.Raw]]) -> dict[str, Sighting]:
         """Who is there, by id; nothing else is read.
@@ -116,16 +134,20 @@ class Observer:
             for id_, (stream, record) in newest.items()
         }
 
-    def look(self, sighting: Sighting) -> Observation:
+    def look(self, sighting: Sighting, before: PhoneTexts | None = None) -> Observation:
         """Read a record as it came.
+
+        Args:
+            sighting: The record.
+            before: What the ledger holds of its phone fields, if it knows the record.
 
         Raises:
             ReconcilerError: It is not a Singer record.
         """
         record = self.decode(sighting.record)
         if self._side == SALESFORCE:
-            return self._salesforce(sighting.stream, sighting.id, record, sighting.digest)
-        return self._phoneiq(sighting.id, record, sighting.digest)
+            return self._salesforce(sighting.stream, sighting.id, record, sighting.digest, before)
+        return self._phoneiq(sighting.id, record, sighting.digest, before)
 
     def decode(self, record: msgspec.Raw) -> dict[str, Any]:
         """A record's fields.
@@ -138,22 +160,28 @@ class Observer:
         except msgspec.DecodeError as error:
             raise _unreadable(error) from None
 
-    def read(self, stream: str, record: Mapping[str, Any]) -> Observation:
+    def read(self, stream: str, record: Mapping[str, Any], before: PhoneTexts) -> Observation:
         """Read a record again that the ledger holds.
 
         Args:
             stream: The stream, or the object, that it came with.
             record: Its fields.
+            before: What the ledger holds of its phone fields.
 
         Raises:
             KeyError: The record has no id.
         """
         if self._side == SALESFORCE:
-            return self._salesforce(stream, salesforce_id(record["Id"]), record, None)
-        return self._phoneiq(record["id"], record, None)
+            return self._salesforce(stream, salesforce_id(record["Id"]), record, None, before)
+        return self._phoneiq(record["id"], record, None, before)
 
     def _salesforce(
-        self, stream: str, id_: str, record: Mapping[str, Any], digest: int | None
+        self,
+        stream: str,
+        id_: str,
+        record: Mapping[str, Any],
+        digest: int | None,
+        before: PhoneTexts | None,
     ) -> Observation:
         settings = self._settings
         get = record.get
@@ -162,7 +190,8 @@ class Observer:
             name = "PersonAccount" if get("IsPersonAccount") else "Account"
         shape = self._shape(name, record)
         deleted = bool(get("IsDeleted") or get("_sdc_deleted_at"))
-        numbers, valid = self._numbers(record, shape)
+        numbers = self._numbers(record, shape, before)
+        valid = matching_numbers(shape.phones, numbers)
         skip = (
             None
             if deleted
@@ -195,11 +224,14 @@ class Observer:
             () if deleted or skip in UNPAIRABLE else tuple(valid),
         )
 
-    def _phoneiq(self, id_: str, record: Mapping[str, Any], digest: int | None) -> Observation:
+    def _phoneiq(
+        self, id_: str, record: Mapping[str, Any], digest: int | None, before: PhoneTexts | None
+    ) -> Observation:
         get = record.get
         shape = self._shape("", record)
         deleted = bool(get("deleted_at") or get("_sdc_deleted_at"))
-        numbers, valid = self._numbers(record, shape)
+        numbers = self._numbers(record, shape, before)
+        valid = matching_numbers(shape.phones, numbers)
         reference = get("salesforce_id")
         return Observation(
             PHONEIQ,
@@ -241,6 +273,10 @@ class Observer:
         if name:
             rows = mappings.get(name, ())
             phones = _phone_fields(rows, salesforce=True)
+            if name in {"Account", "PersonAccount"}:
+                # Contacts may show a number of their Account, which its own country tells.
+                rows = rows or self._account_mapping
+                phones |= dict.fromkeys(self._shown_on_contacts.difference(phones), False)
             country = next((row.salesforce for row in rows if row.phoneiq == "country"), None)
             email = next((row.salesforce for row in rows if row.kind == "email"), None)
         else:
@@ -262,25 +298,47 @@ class Observer:
         )
 
     def _numbers(
-        self, record: Mapping[str, Any], shape: _Shape
-    ) -> tuple[dict[int, str], list[str]]:
-        """Canonical numbers by position, and those that can pair: valid, each of them once."""
+        self, record: Mapping[str, Any], shape: _Shape, before: PhoneTexts | None
+    ) -> dict[int, str]:
+        """Canonical numbers by position; a text that has stayed the same keeps its number."""
         numbers: dict[int, str] = {}
-        valid: list[str] = []
         region: str | None = None
-        for field, position, match in shape.phones:
+        is_known = False
+        for field, position, _ in shape.phones:
             raw = record[field]
             if not raw:
                 continue
-            if region is None:
+            if not is_known:
                 country = record.get(shape.country) if shape.country else None
-                region = region_of(country, self._settings.default_region)
+                region = region_of(_as_text(country), self._settings.default_region)
+                is_known = True
             number = canonical_phone(str(raw), region)
+            if before and field in before:
+                text_before, number_before = before[field]
+                if text_before == raw:
+                    number = kept_number(str(raw), number_before, number)
             if number is not None:
                 numbers[position] = number
-                if match and not number.startswith(INVALID) and number not in valid:
-                    valid.append(number)
-        return numbers, valid
+        return numbers
+
+
+def matching_numbers(phones: Iterable[tuple[str, int, bool]], numbers: dict[int, str]) -> list[str]:
+    """The numbers that can pair a record: valid, in the form of matching, each of them once.
+
+    Args:
+        phones: Field, position and whether it can pair records, of each mapped phone field.
+        numbers: Canonical numbers by position.
+    """
+    found: dict[str, None] = {}
+    for _, position, can_pair in phones:
+        number = numbers.get(position)
+        if can_pair and number is not None and is_valid(number):
+            found[match_number(number)] = None
+    return list(found)
+
+
+def _as_text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _unreadable(error: msgspec.DecodeError) -> ReconcilerError:

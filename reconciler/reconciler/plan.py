@@ -15,7 +15,7 @@ import msgspec
 
 from reconciler.errors import DeleteGuardError
 from reconciler.fields.defaults import MATCHING_PHONES, REQUIRED
-from reconciler.fields.phones import INVALID
+from reconciler.fields.phones import is_valid
 from reconciler.fields.record_mapper import Exchange, Held
 from reconciler.ledger import Ledger
 from reconciler.ledger.plans import (
@@ -215,6 +215,9 @@ class Planner:
         before, others = exchange.aligned(pair.keys, pair.baseline)
         if pair.salesforce.deleted or pair.phoneiq.deleted:
             return self._plan_deletion(pair, held, before, unseen)
+        recalled = exchange.recall_numbers(
+            {SALESFORCE: pair.salesforce.delivered, PHONEIQ: pair.phoneiq.delivered}, held, before
+        )
         merged = merge(
             exchange.rules,
             held[SALESFORCE].canonical,
@@ -226,11 +229,22 @@ class Planner:
         skips: list[FieldSkip] = []
         conflicts: list[tuple[str, str, Any, Any]] = []
         seen = self._seen(pair, exchange, held, unseen)
-        for decision in merged.decisions:
-            if not (decision.travels and self._takes_part(pair, decision.to)):
-                continue
-            change, skip = self._change(exchange, held, decision)
+        decisions = [
+            one for one in merged.decisions if one.travels and self._takes_part(pair, one.to)
+        ]
+        regions = {
+            side: exchange.region_after(
+                side, _ends(pair, side)[1].delivered, held[other(side)], decisions
+            )
+            for side in {one.to for one in decisions}
+        }
+        for decision in decisions:
+            change, skip = self._change(exchange, held, decision, regions[decision.to])
             field = exchange.field(decision.position, decision.to)
+            if skip is None and exchange.keeps_its_text(
+                decision.position, decision.to, _ends(pair, decision.to)[1].delivered
+            ):
+                skip = "several_numbers"
             if skip is not None:
                 skips.append(FieldSkip(_ends(pair, decision.to)[0].row, field, skip))
                 continue
@@ -249,6 +263,10 @@ class Planner:
                         held[PHONEIQ].canonical[decision.position],
                     )
                 )
+        for side, region in regions.items():
+            changes[side] |= exchange.numbers_beside(
+                side, _ends(pair, side)[1].delivered, changes[side], region
+            )
         self._add_reference(pair, changes)
         source, target = _ends(pair, self._side)
         awaited = self._awaited(unseen, seen)
@@ -287,6 +305,10 @@ class Planner:
                 *(replaced if self._side not in seen else ()),
             ],
             made=self._made(pair, unseen),
+            recalled=[
+                (_ends(pair, other(side))[0].row, place, number, can_pair)
+                for side, place, number, can_pair in recalled
+            ],
             originals=(target.row, {field: target.delivered.get(field) for field in write.sent})
             if write is not None and self._side == PHONEIQ and not target.made
             else None,
@@ -418,11 +440,11 @@ class Planner:
 
     @staticmethod
     def _change(
-        exchange: Exchange, held: Mapping[Side, Held], decision: Decision
+        exchange: Exchange, held: Mapping[Side, Held], decision: Decision, region: str | None
     ) -> tuple[Change, SkipReason | None]:
         winner = held[other(decision.to)]
         position = decision.position
-        sent, skip = exchange.outgoing(position, decision.to, winner.values[position])
+        sent, skip = exchange.outgoing(position, decision.to, winner.values[position], region)
         old, new = held[decision.to].canonical[position], winner.canonical[position]
         return Change(old, new, decision.why, sent), skip
 
@@ -594,7 +616,7 @@ class Planner:
             named_object=named if isinstance(named, str) else None,
             reference=record.reference,
             has_phone=any(
-                fields[place] in MATCHING_PHONES and not number.startswith(INVALID)
+                fields[place] in MATCHING_PHONES and is_valid(number)
                 for place, number in record.delivered.numbers.items()
             ),
             objects=settings.objects,

@@ -260,9 +260,12 @@ class Run:
         """Commit what was taken."""
         if self._buffer:
             held = self._ledger.observations
-            unread, new = held.unread(self.settings.reads, self._observer.sight(self._buffer))
-            looked_at = list(map(self._observer.look, unread))
-            self.summary.changed += held.store(looked_at, self._run, new)
+            unread, known = held.unread(self.settings.reads, self._observer.sight(self._buffer))
+            looked_at = [
+                self._observer.look(one, held.phones_of(known[one.id]) if one.id in known else None)
+                for one in unread
+            ]
+            self.summary.changed += held.store(looked_at, self._run, known)
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()
@@ -488,7 +491,7 @@ class Run:
                 observer = Observer(side, self.settings)
                 for records in self._ledger.observations.bodies(side):
                     self._ledger.observations.store(
-                        [observer.read(name, record) for name, record in records], self._run
+                        [observer.read(*one) for one in records], self._run
                     )
             self._ledger.observations.reopen_all()
             self._say_what_was_not_extracted()

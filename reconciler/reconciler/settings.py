@@ -71,6 +71,9 @@ _SDK_SETTINGS: Final = frozenset(
 SYNCED_OBJECTS: Final[tuple[SalesforceObject, ...]] = get_args(SalesforceObject)
 
 
+#: Grows when values are read otherwise than before: the ledger's records are read again then.
+_READING: Final = 2
+
 #: What `ledger_url` may be, as messages say it.
 _LEDGERS: Final = "allowed is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
 
@@ -137,8 +140,8 @@ class Settings:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when a setting changes that a plan depends on."""
-        text = json.dumps(self.as_config(), sort_keys=True)
+        """Changes when a setting changes that a plan depends on, or the way values are read."""
+        text = json.dumps([_READING, self.as_config()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def as_config(self) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from reconciler.fields.countries import region_of
 from reconciler.fields.defaults import DEFAULT_MAPPINGS
-from reconciler.fields.phones import INVALID
 from reconciler.fields.record_mapper import Delivered, Exchange
-from reconciler.model import PHONEIQ, SALESFORCE, SIDES, UNSET, other
+from reconciler.model import INVALID, PHONEIQ, SALESFORCE, SIDES, UNSET, other
 from reconciler.settings import Settings
 
 CONFIG = {"mode": "observe-phoneiq", "ledger_url": "sqlite:///ledger.db"}
@@ -56,12 +56,19 @@ def by_field(exchange, to, record):
     """What `held` and `outgoing` say, field by field."""
     sent, skips = {}, {}
     values = exchange.held(other(to), record).values
-    for index, (field, rule) in enumerate(zip(exchange.fields(to), exchange.rules, strict=True)):
+    country = exchange.fields(to)[exchange.fields(PHONEIQ).index("country")]
+    # Numbers are written for the country that is written with them.
+    last_phones = sorted(
+        enumerate(zip(exchange.fields(to), exchange.rules, strict=True)),
+        key=lambda one: "phone" in one[1][0].lower() or one[1][0] in {"Fax", "fax"},
+    )
+    for index, (field, rule) in last_phones:
         value = values[index]
         if value is None or value is UNSET:
             continue
         if rule.to_phoneiq if to == PHONEIQ else rule.to_salesforce:
-            value, skip = exchange.outgoing(index, to, value)
+            region = region_of(str(sent[country]) if country in sent else None, "US")
+            value, skip = exchange.outgoing(index, to, value, region)
             if skip is None:
                 sent[field] = value
             else:

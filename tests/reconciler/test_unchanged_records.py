@@ -20,9 +20,9 @@ def read(monkeypatch):
     ids: list[str] = []
     look = Observer.look
 
-    def noted(observer, sighting):
+    def noted(observer, sighting, before=None):
         ids.append(sighting.id)
-        return look(observer, sighting)
+        return look(observer, sighting, before)
 
     monkeypatch.setattr(Observer, "look", noted)
     return ids

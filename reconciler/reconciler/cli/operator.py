@@ -20,7 +20,7 @@ from rich.text import Text
 from reconciler.errors import ReconcilerError
 from reconciler.fields.canonical import known
 from reconciler.fields.ids import salesforce_id
-from reconciler.fields.phones import INVALID, canonical_phone
+from reconciler.fields.phones import canonical_phone, is_valid, match_number
 from reconciler.ledger import Ledger
 from reconciler.model import SALESFORCE, Side
 from reconciler.settings import JSON_SCHEMA, Settings
@@ -127,7 +127,7 @@ class Operator:
         number = canonical_phone(text, self.settings().default_region)
         rows = self.ledger.overview.find(
             ids=[text, salesforce_id(text)],
-            number=None if number is None or number.startswith(INVALID) else number,
+            number=match_number(number) if number and is_valid(number) else None,
             email=text.casefold() if "@" in text else None,
         )
         if not rows:

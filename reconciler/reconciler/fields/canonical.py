@@ -7,12 +7,31 @@ import unicodedata
 from typing import Any, Final
 
 from reconciler.fields.defaults import Kind
-from reconciler.fields.phones import INVALID
-from reconciler.model import SkipReason, Value
+from reconciler.model import INVALID, SkipReason, Value
 
 #: What Salesforce takes for an e-mail address, roughly; it answers INVALID_EMAIL_ADDRESS
 #: to anything else.
 _EMAIL: Final = re.compile(r"[^@\s,;<>()\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+#: Characters that are not shown: Default_Ignorable_Code_Point of Unicode's
+#: DerivedCoreProperties.txt.
+_IGNORABLE: Final = (
+    "\u00ad\u034f\u061c\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_IGNORABLES: Final = re.compile(f"[{_IGNORABLE}]+")
+_SHOWN: Final = re.compile(f"[^\\s\0{_IGNORABLE}]")
+
+
+def without_ignorables(value: str) -> str:
+    """A text without the characters that are not shown."""
+    return value if value.isascii() else _IGNORABLES.sub("", value)
+
+
+def is_blank(value: str) -> bool:
+    """Whether a text shows nothing."""
+    return _SHOWN.search(value) is None
 
 
 def text(value: Any) -> Value:
@@ -23,6 +42,8 @@ def text(value: Any) -> Value:
     if not isinstance(value, str):
         return value  # type: ignore[no-any-return]
     if not value.isascii():
+        if is_blank(value):
+            return None
         value = unicodedata.normalize("NFC", value)
     if "\0" in value:
         # Neither Salesforce nor PostgreSQL can hold it.
@@ -79,5 +100,5 @@ def fold_name(*parts: Any) -> str:
     """A full name for comparison: NFKC, without case and surplus white space; may be empty."""
     name = " ".join([part for part in parts if isinstance(part, str)])
     if not name.isascii():
-        name = unicodedata.normalize("NFKC", name)
+        name = unicodedata.normalize("NFKC", without_ignorables(name))
     return " ".join(name.replace("\0", "").casefold().split())

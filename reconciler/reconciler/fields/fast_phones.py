@@ -55,12 +55,13 @@ class _Region(NamedTuple):
     types: list[tuple[frozenset[int], _Matcher]]
 
 
-def plainly_valid(raw: str, region: str) -> str | None:
+def plainly_valid(raw: str, region: str | None) -> str | None:
     """A valid number as E.164 with its extension, or None where the library has to say.
 
     Args:
         raw: What someone typed.
-        region: Region code for numbers without a country code.
+        region: Region code for numbers without a country code; None where only a number with one
+            is valid.
     """
     if not raw.isascii():
         return None
@@ -75,7 +76,7 @@ def plainly_valid(raw: str, region: str) -> str | None:
         return None
     if digits[0] == "+":
         number = _international(digits[1:])
-    elif digits.isdigit():
+    elif digits.isdigit() and region is not None:
         number = _national(digits, region)
     else:
         return None

@@ -1,109 +1,213 @@
-"""Phone numbers in one form, so that two ways to write a number are one number."""
+"""Phone numbers in one form, so that two ways to write a number are one number.
+
+A number is what libphonenumber reads in a text. Around it people write more than it reads: words
+in brackets or behind the number are a comment, of several numbers the first counts, letters are
+digits only in a vanity number, and characters that no one sees are not there.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-import pycountry
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberMatcher
 
+from reconciler.fields.canonical import without_ignorables
 from reconciler.fields.fast_phones import plainly_valid
+from reconciler.model import INVALID
 
 phonenumbers.enable_pattern_cache()
 
-#: Marks a value that is not a valid number, in canonical form; no text starts with it.
-INVALID: Final = "\x01"
+#: An extension at the end of a number, as libphonenumber knows them; its letters are no digits.
+_EXTENSION: Final = re.compile(
+    r"[;,\s]*(?:;\s*ext\s*=|e?xt(?:ensi(?:o|ó)n)?n?\.?|доб\.?|anexo|int\.?|x|#|~)\s*[:.=]?\s*"
+    r"\d{1,9}\s*#?\s*$",
+    re.IGNORECASE,
+)
+#: Words in brackets; "(415)" has none.
+_BRACKETED: Final = re.compile(r"[(\[{<][^()\[\]{}<>]*[^\W\d_][^()\[\]{}<>]*[)\]}>]")
+_VANITY: Final = re.compile(r"[\W\d]*\d[\W\d]*[A-Za-z][A-Za-z\d\W]*")
+#: Stands for digits that someone left out.
+_PLACEHOLDER: Final = re.compile(r"x{2,}", re.IGNORECASE)
+_LETTER: Final = re.compile(r"[^\W\d_]")
 
-#: Names that Salesforce orgs hold and ISO 3166 does not list.
-_FURTHER_NAMES: Final = {
-    "united states of america": "US",
-    "u.s.": "US",
-    "u.s.a.": "US",
-    "uk": "GB",
-    "u.k.": "GB",
-    "great britain": "GB",
-    "england": "GB",
-    "scotland": "GB",
-    "wales": "GB",
-    "northern ireland": "GB",
-    "ivory coast": "CI",
-    "macedonia": "MK",
-    "swaziland": "SZ",
-    "turkey": "TR",
-}
-
-_REGIONS: Final[dict[str, str]] = {
-    name.casefold(): country.alpha_2
-    for country in pycountry.countries
-    for kind in ("name", "common_name", "official_name", "alpha_3")
-    if (name := getattr(country, kind, None))
-} | _FURTHER_NAMES
+#: By country code, the digit that may stand before a mobile number, and how long the number is
+#: with it: Mexico has dropped its 1 in 2019, Argentina's 9 is dialled from abroad only.
+_MOBILE_PREFIXES: Final = {"+521": ("+52", 14), "+549": ("+54", 14)}
 
 
-@lru_cache(maxsize=4096)
-def region_of(country: str | None, default: str) -> str:
-    """The region whose rules a national number follows.
-
-    Args:
-        country: A country as Salesforce stores it: ISO code or English name; or None.
-        default: Region code where the country says nothing.
-    """
-    if not country:
-        return default
-    name = country.strip()
-    if len(name) == 2 and name.upper() in phonenumbers.SUPPORTED_REGIONS:
-        return name.upper()
-    return _REGIONS.get(name.casefold(), default)
-
-
-def canonical_phone(raw: str, region: str) -> str | None:
+def canonical_phone(raw: str, region: str | None) -> str | None:
     """A number as E.164 with its extension (`+14155550100;ext=12`).
 
     Args:
         raw: What someone typed.
-        region: Region code for numbers without a country code.
+        region: Region code for numbers without a country code; None where only a number with one
+            is valid.
 
     Returns:
-        None where it is blank; `!` and the trimmed text where libphonenumber does not take it
-        for a valid number.
+        None where it is blank; `INVALID` and the trimmed text where it has no valid number.
     """
     return plainly_valid(raw, region) or _by_library(raw, region)
 
 
 @lru_cache(maxsize=65_536)
-def _by_library(raw: str, region: str) -> str | None:
-    text = " ".join(raw.split())
+def _by_library(raw: str, region: str | None) -> str | None:
+    text = " ".join(without_ignorables(raw).split())
     if not text:
         return None
+    number = _whole(text, region) or _first(text, region) or _vanity(text, region)
+    return INVALID + text if number is None else number
+
+
+def _whole(text: str, region: str | None) -> str | None:
+    """The number that a text is, but for words in brackets."""
+    text = _BRACKETED.sub(" ", text).strip() if _BRACKETED.search(text) else text
+    if _LETTER.search(_EXTENSION.sub("", text)):
+        return None
+    return _parsed(text, region)
+
+
+def _first(text: str, region: str | None) -> str | None:
+    """The first of the numbers in a text."""
+    return next(iter(_numbers_in(text, region)), None)
+
+
+def _vanity(text: str, region: str | None) -> str | None:
+    """The number that a text with letters at its end spells."""
+    spelled = _EXTENSION.sub("", text)
+    if _PLACEHOLDER.search(spelled) or not _VANITY.fullmatch(spelled):
+        # Words behind a number, without a space.
+        return None
+    digits = _LETTER.split(spelled, maxsplit=1)[0]
+    return _parsed(digits, region) or _parsed(text, region)
+
+
+def _numbers_in(text: str, region: str | None) -> list[str]:
+    """All valid numbers in a text, each once."""
+    found: dict[str, None] = {}
+    for match in PhoneNumberMatcher(text, region):
+        found[_formatted(match.number)] = None
+    return list(found)
+
+
+def _parsed(text: str, region: str | None) -> str | None:
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
-        return INVALID + text
-    if not phonenumbers.is_valid_number(number):
-        return INVALID + text
-    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        return None
+    if phonenumbers.is_valid_number(number):
+        return _formatted(number)
+    # libphonenumber no longer takes Mexico's former mobile prefix.
+    formatted = _formatted(number)
+    short = match_number(formatted)
+    if short != formatted and phonenumbers.is_valid_number(phonenumbers.parse(short)):
+        return formatted
+    return None
+
+
+def _formatted(number: PhoneNumber) -> str:
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     return f"{e164};ext={number.extension}" if number.extension else e164
 
 
+@lru_cache(maxsize=4096)
+def has_several_numbers(raw: str, region: str | None) -> bool:
+    """Whether a text holds more than one number, so that writing one there would lose another.
+
+    Args:
+        raw: What someone typed.
+        region: As for `canonical_phone`.
+    """
+    if plainly_valid(raw, region):
+        return False
+    text = " ".join(without_ignorables(raw).split())
+    return not _whole(text, region) and len(_numbers_in(text, region)) > 1
+
+
+def is_valid(number: str | None) -> bool:
+    """Whether a number in canonical form is a valid one."""
+    return number is not None and not number.startswith(INVALID)
+
+
+def region_of_number(number: str) -> str | None:
+    """The region of a valid number in canonical form."""
+    return _region_of_number(match_number(number))
+
+
+@lru_cache(maxsize=65_536)
+def _region_of_number(number: str) -> str | None:
+    region: str | None = phonenumbers.region_code_for_number(phonenumbers.parse(number))
+    return region
+
+
+def match_number(number: str) -> str:
+    """The form in which two numbers are compared: a mobile prefix that may be left out is.
+
+    Args:
+        number: A number in canonical form.
+    """
+    prefix = _MOBILE_PREFIXES.get(number[:4])
+    if prefix is None or len(number.partition(";")[0]) != prefix[1]:
+        return number
+    return prefix[0] + number[4:]
+
+
+def kept_number(raw: str, before: str, now: str | None) -> str | None:
+    """The number of a text that has stayed the same since it was read.
+
+    A text is read once: another country beside it does not make it another number. One that was
+    invalid is read again, and so is one that was read wrongly.
+
+    Args:
+        raw: The text.
+        before: The number that was read in it, in canonical form.
+        now: The number that it has under the country of now, likewise.
+    """
+    if before == now or not is_valid(before):
+        return now
+    return before if reads_as(raw, before) else now
+
+
+def reads_as(raw: str, number: str) -> bool:
+    """Whether a text is a number, where it is read by the rules of that number's own region.
+
+    Args:
+        raw: The text.
+        number: A valid number in canonical form.
+    """
+    return canonical_phone(raw, region_of_number(number)) == number
+
+
+def is_national(raw: str) -> bool:
+    """Whether a text that has a valid number is one only by the rules of a region."""
+    return not is_valid(canonical_phone(raw, None))
+
+
 _FORMATS: Final = {
-    "international": phonenumbers.PhoneNumberFormat.INTERNATIONAL,
-    "national": phonenumbers.PhoneNumberFormat.NATIONAL,
+    "international": PhoneNumberFormat.INTERNATIONAL,
+    "national": PhoneNumberFormat.NATIONAL,
 }
 
 
 @lru_cache(maxsize=4096)
-def format_phone(canonical: str, style: str, region: str) -> str:
-    """A canonical number the way Salesforce is to show it.
+def format_phone(number: str, style: str, region: str | None) -> str:
+    """A number the way that Salesforce is to show it, so that it is read back as the same number.
 
     Args:
-        canonical: A valid number in canonical form.
+        number: A valid number in canonical form.
         style: `e164`, `international` or `national`.
-        region: The region that will read it back; a foreign number is never written nationally.
+        region: The region that national numbers of the written record are read in; None where
+            there is none.
     """
-    if style == "e164":
-        return canonical
-    number = phonenumbers.parse(canonical)
-    if style == "national" and phonenumbers.region_code_for_number(number) != region:
-        style = "international"
-    return phonenumbers.format_number(number, _FORMATS[style])
+    styles = [style] if style != "national" else ["national", "international"]
+    if style == "national" and region_of_number(number) != region:
+        styles.remove("national")
+    for one in styles:
+        if one == "e164":
+            break
+        text = phonenumbers.format_number(phonenumbers.parse(number), _FORMATS[one])
+        if canonical_phone(text, region) == number:
+            return text
+    return number

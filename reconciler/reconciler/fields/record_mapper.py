@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from reconciler.fields.canonical import canonical, table_key, text, unholdable
-from reconciler.fields.defaults import LENGTHS, FieldMapping, Kind
-from reconciler.fields.phones import INVALID, canonical_phone, format_phone, region_of
+from reconciler.fields.countries import region_of
+from reconciler.fields.defaults import LENGTHS, MATCHING_PHONES, FieldMapping, Kind
+from reconciler.fields.phones import (
+    canonical_phone,
+    format_phone,
+    has_several_numbers,
+    is_national,
+    is_valid,
+    match_number,
+    reads_as,
+)
 from reconciler.model import (
+    INVALID,
     PHONEIQ,
     SALESFORCE,
+    SIDES,
     UNSET,
     Change,
     Side,
@@ -21,7 +32,7 @@ from reconciler.model import (
     allows,
     other,
 )
-from reconciler.rules.merging import Rule
+from reconciler.rules.merging import Decision, Rule
 from reconciler.settings import Settings
 
 
@@ -63,7 +74,7 @@ class Delivered(NamedTuple):
 
     layout: Layout
     values: list[Any]
-    numbers: Mapping[int, str]
+    numbers: dict[int, str]
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], numbers: Mapping[str, str]) -> Delivered:
@@ -103,9 +114,12 @@ class Exchange:
             SALESFORCE: [row.salesforce for row in rows],
             PHONEIQ: [row.phoneiq for row in rows],
         }
+        #: The place in the mapping of the country that says how a record's numbers are read.
         self._country: Final = next(
-            (row.salesforce for row in rows if row.phoneiq == "country"), None
+            (index for index, row in enumerate(rows) if row.phoneiq == "country"), None
         )
+        #: Which phone fields can pair records.
+        self._pairs: Final = [row.phoneiq in MATCHING_PHONES for row in rows]
         # Tables compare in PhoneIQ's values.
         self._tables: Final = [dict(row.values) for row in rows]
         self._inverses: Final = [
@@ -161,10 +175,13 @@ class Exchange:
         sent, skips = copyist.copy(record)
         if copyist.others:
             values = self.held(other(to), record).values
-            for index, field in copyist.others:
+            # Numbers are written for the country that is written with them.
+            phones_last = sorted(copyist.others, key=lambda one: self._kinds[one[0]] == "phone")
+            for index, field in phones_last:
                 value = values[index]
                 if value is not None and value is not UNSET:
-                    value, skip = self.outgoing(index, to, value)
+                    region = self._region(sent.get(self._country_field(to)))
+                    value, skip = self.outgoing(index, to, value, region)
                     if skip is None:
                         sent[field] = value
                     else:
@@ -229,13 +246,16 @@ class Exchange:
         keys = (*self._keys, *(key for key, _ in others)) if others else self._keys
         return keys, [*values, *(value for _, value in others)]
 
-    def outgoing(self, index: int, to: Side, value: Value) -> tuple[Value, SkipReason | None]:
+    def outgoing(
+        self, index: int, to: Side, value: Value, region: str | None
+    ) -> tuple[Value, SkipReason | None]:
         """A value as a side is to get it, or why it cannot hold it.
 
         Args:
             index: The field's place in the mapping.
             to: The side that gets it.
             value: The other side's value, as `held` gives it.
+            region: The region that national numbers of the written record are read in.
         """
         kind, field = self._kinds[index], self._fields[to][index]
         if value is None:
@@ -250,9 +270,7 @@ class Exchange:
             and isinstance(value, str)
             and not value.startswith(INVALID)
         ):
-            value = format_phone(
-                value, self._settings.salesforce_phone_format, self._settings.default_region
-            )
+            value = format_phone(value, self._settings.salesforce_phone_format, region)
         return value, unholdable(kind, value, self._lengths[to].get(field))
 
     def sent(
@@ -296,7 +314,7 @@ class Exchange:
                 if self._kinds[index] == "phone" and "." not in field
             ],
             phones_behind=[
-                (index, partial(self._number_behind, field))
+                (index, layout.places[field])
                 for index, field in named
                 if self._kinds[index] == "phone" and "." in field
             ],
@@ -313,11 +331,114 @@ class Exchange:
             emails=[index for index in there if self._kinds[index] == "email"],
         )
 
-    def _number_behind(self, field: str, record: Delivered) -> Value:
-        """The canonical number in a field behind a relationship."""
-        country = record.get(self._country) if self._country else None
-        region = region_of(country, self._settings.default_region)
-        return canonical_phone(str(record.get(field) or ""), region)
+    # --- numbers and the country beside them ------------------------------------------------
+
+    def region_after(
+        self, to: Side, target: Delivered, held: Held, decisions: Iterable[Decision]
+    ) -> str | None:
+        """The region that national numbers of a record are read in once it is written.
+
+        Args:
+            to: The record's side.
+            target: What it was delivered with.
+            held: The mapped values of the record across.
+            decisions: Those whose values are written.
+        """
+        country = target.get(self._country_field(to))
+        for one in decisions:
+            if one.to == to and one.position == self._country:
+                sent, skip = self.outgoing(one.position, to, held.values[one.position], None)
+                country = sent if skip is None else country
+        return self._region(country)
+
+    def keeps_its_text(self, index: int, to: Side, target: Delivered) -> bool:
+        """Whether a phone field is not to be written, since it holds several numbers."""
+        if self._kinds[index] != "phone":
+            return False
+        raw = target.get(self._fields[to][index])
+        region = self._region(target.get(self._country_field(to)))
+        return isinstance(raw, str) and has_several_numbers(raw, region)
+
+    def numbers_beside(
+        self, to: Side, target: Delivered, changes: Mapping[str, Change], region: str | None
+    ) -> dict[str, Change]:
+        """What a write that sets a country has to say of the numbers beside it.
+
+        A national number that would be another one in the new country, or none, is sent along in
+        international form.
+
+        Args:
+            to: The side that is written to.
+            target: What the written record was delivered with.
+            changes: What is written to it.
+            region: The region of the country that is written.
+        """
+        if self._country is None or self._fields[to][self._country] not in changes:
+            return {}
+        found: dict[str, Change] = {}
+        for index, (field, rule) in enumerate(zip(self._fields[to], self.rules, strict=True)):
+            place = target.layout.places.get(field)
+            number = None if place is None else target.numbers.get(place)
+            if (
+                self._kinds[index] != "phone"
+                or not rule.leads(to)
+                or field in changes
+                or "." in field
+                or number is None
+                or not is_valid(number)
+            ):
+                continue
+            raw = str(target.get(field))
+            if canonical_phone(raw, region) != number and not self.keeps_its_text(
+                index, to, target
+            ):
+                sent, skip = self.outgoing(index, to, number, None)
+                if skip is None:
+                    found[field] = Change(number, number, "country", sent)
+        return found
+
+    def recall_numbers(
+        self, records: Mapping[Side, Delivered], held: Mapping[Side, Held], baseline: Sequence[Any]
+    ) -> list[tuple[Side, int, str, bool]]:
+        """Numbers of a new pair that a country beside them hides.
+
+        Where the sides have not agreed yet, a national text that is the other side's number by the
+        rules of that number's own region is that number. The values in `held` become it.
+
+        Args:
+            records: By side, what the record was delivered with.
+            held: By side, its mapped values.
+            baseline: The canonical values on which the sides agreed.
+
+        Returns:
+            Side, position in the record, the number that stands there, and whether it can pair
+            records.
+        """
+        found: list[tuple[Side, int, str, bool]] = []
+        for index, agreed in enumerate(baseline):
+            if agreed is not UNSET or self._kinds[index] != "phone":
+                continue
+            numbers = {side: held[side].canonical[index] for side in SIDES}
+            if numbers[SALESFORCE] == numbers[PHONEIQ] or not all(
+                isinstance(one, str) and is_valid(one) for one in numbers.values()
+            ):
+                continue
+            for side in SIDES:
+                field, number = self._fields[side][index], held[other(side)].values[index]
+                raw = str(records[side].get(field))
+                if "." not in field and is_national(raw) and reads_as(raw, number):
+                    held[side].values[index] = number
+                    held[side].canonical[index] = match_number(number)
+                    place = records[side].layout.places[field]
+                    found.append((side, place, number, self._pairs[index]))
+                    break
+        return found
+
+    def _country_field(self, side: Side) -> str:
+        return "" if self._country is None else self._fields[side][self._country]
+
+    def _region(self, country: Any) -> str | None:
+        return region_of(None if country is None else str(country), self._settings.default_region)
 
     def _tabled(self, index: int, side: Side, value: Value) -> Value:
         """A value in PhoneIQ's terms, marked where the table does not know it."""
@@ -337,7 +458,7 @@ class _Reader:
     Args:
         places: Where the value of each mapped field is; one behind the last where it is missing.
         phones: Places in the mapping, and in the record, of phone fields.
-        phones_behind: Places of those behind a relationship, and how they are read.
+        phones_behind: Those of the ones behind a relationship, which may not be known.
         blanks: Places in the mapping whose value counts as blank, with that value.
         tables: Places in the mapping of fields with a table of values, and how that is read.
         emails: Places in the mapping of e-mail addresses.
@@ -348,7 +469,7 @@ class _Reader:
         *,
         places: list[int],
         phones: list[tuple[int, int]],
-        phones_behind: list[tuple[int, Callable[[Delivered], Value]]],
+        phones_behind: list[tuple[int, int]],
         blanks: list[tuple[int, str]],
         tables: list[tuple[int, Callable[[Value], Value]]],
         emails: list[int],
@@ -356,6 +477,7 @@ class _Reader:
         self._places = places
         self._phones = phones
         self._phones_behind = phones_behind
+        self._all_phones = [*phones, *phones_behind]
         self._blanks = blanks
         self._tables = tables
         self._emails = emails
@@ -379,22 +501,31 @@ class _Reader:
         ]
         for index, place in self._phones:
             values[index] = record.numbers.get(place)
-        for index, number in self._phones_behind:
+        for index, place in self._phones_behind:
             if values[index] is not UNSET:
-                values[index] = number(record)
+                values[index] = record.numbers.get(place)
         for index, blank in self._blanks:
             if values[index] == blank:
                 values[index] = None
         for index, tabled in self._tables:
             if values[index] is not None and values[index] is not UNSET:
                 values[index] = tabled(values[index])
+        return Held(values, self._compared(values))
+
+    def _compared(self, values: list[Any]) -> list[Any]:
+        """Values as they are compared; the same list where that makes no difference."""
         compared = values
         for index in self._emails:
             folded = canonical("email", values[index])
             if folded != values[index]:
                 compared = compared.copy() if compared is values else compared
                 compared[index] = folded
-        return Held(values, compared)
+        for index, _ in self._all_phones:
+            number = values[index]
+            if number.__class__ is str and (matched := match_number(number)) != number:
+                compared = compared.copy() if compared is values else compared
+                compared[index] = matched
+        return compared
 
 
 class _Copyist:

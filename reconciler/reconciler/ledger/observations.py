@@ -26,6 +26,7 @@ from sqlalchemy.schema import CreateIndex
 from reconciler.fields.canonical import text
 from reconciler.fields.defaults import IDENTITY
 from reconciler.fields.ids import object_of
+from reconciler.fields.phones import match_number
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.rows import (
     CHUNK,
@@ -154,7 +155,7 @@ def _named(fields: tuple[str, ...]) -> dict[str, str]:
     return {"fields": text_, "digest": hashlib.sha256(text_.encode()).hexdigest()}
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """What the ledger holds of a record that is observed again."""
 
     row: int
@@ -193,7 +194,7 @@ class Observations:
 
     def unread(
         self, side: Side, sightings: Mapping[str, Sighting]
-    ) -> tuple[list[Sighting], Set[str]]:
+    ) -> tuple[list[Sighting], dict[str, Known]]:
         """Those of a side's records that the ledger does not hold just as they came.
 
         Args:
@@ -201,7 +202,7 @@ class Observations:
             sightings: Each by its id.
 
         Returns:
-            Those, and the ids of all that it does not hold at all.
+            Those, and what the ledger holds of them, by id.
         """
         with self._database.reading() as connection:
             held = {
@@ -212,19 +213,20 @@ class Observations:
                     )
                 ).all()
             }
-        return (
-            [one for id_, one in sightings.items() if held.get(id_) != one.digest],
-            sightings.keys() - held.keys(),
-        )
+            changed = [one for id_, one in sightings.items() if held.get(id_) != one.digest]
+            known = self._known(connection, side, held.keys() & {one.id for one in changed})
+        return changed, known
 
     @repeatable
-    def store(self, seen: Sequence[Observation], run: int, new: Set[str] = frozenset()) -> int:
+    def store(
+        self, seen: Sequence[Observation], run: int, known: Mapping[str, Known] | None = None
+    ) -> int:
         """Commit observations of one side; what did not change is left as it is.
 
         Args:
             seen: Observations in the order of their arrival; a later one of a record wins.
             run: The run that observed them.
-            new: Ids of records that the ledger is known not to hold.
+            known: By id, what the ledger holds of those that it knows; it is read where not given.
 
         Returns:
             How many are new or changed.
@@ -235,8 +237,10 @@ class Observations:
         side = seen[0].side
         self._layouts.learn(item.fields for item in newest.values())
         # Nobody else stores these records: the stream is this run's.
-        with self._database.reading() as connection:
-            known = self._known(connection, side, newest.keys() - new)
+        if known is None:
+            with self._database.reading() as connection:
+                known = self._known(connection, side, newest.keys())
+        known = {id_: one for id_, one in known.items() if id_ in newest}
         count = len(newest) - len(known)
         next_row = self._database.take_numbers("row", count) if count else 0
         with self._database.transaction() as connection:
@@ -298,7 +302,18 @@ class Observations:
             named.append((other(item.side), item.reference))
         return any(forgotten_hash(self._database.salt, *one) in self._forgotten for one in named)
 
-    def _known(self, connection: Connection, side: Side, ids: Set[str]) -> dict[str, _Known]:
+    def phones_of(self, known: Known) -> dict[str, tuple[Any, str]]:
+        """By phone field, its text as it was delivered and the number that was read in it."""
+        return self._phones(known.layout, known.body, known.numbers)
+
+    def _phones(self, layout: int, body: bytes, numbers: bytes) -> dict[str, tuple[Any, str]]:
+        read = unpack(numbers)
+        if not read:
+            return {}
+        fields, values = self._layouts.fields_of(layout), unpack(body)
+        return {fields[place]: (values[place], number) for place, number in read.items()}
+
+    def _known(self, connection: Connection, side: Side, ids: Set[str]) -> dict[str, Known]:
         if not ids:
             return {}
         statement = (
@@ -320,7 +335,7 @@ class Observations:
             .join_from(records, observations, observations.c.row == records.c.row)
             .where(records.c.side == side, among(records.c.id, ids))
         )
-        return {row[0]: _Known(*row[1:]) for row in connection.execute(statement)}
+        return {row[0]: Known(*row[1:]) for row in connection.execute(statement)}
 
     def _content(self, item: Observation) -> tuple[int, bytes, bytes]:
         """Layout, body and numbers as they are stored."""
@@ -330,7 +345,7 @@ class Observations:
             pack(item.numbers),
         )
 
-    def _is_edited(self, before: _Known, item: Observation) -> bool:
+    def _is_edited(self, before: Known, item: Observation) -> bool:
         """Whether someone changed a field.
 
         A field that is extracted for the first time did not change, and a value that the sync
@@ -504,8 +519,10 @@ class Observations:
                 if row.side == side and row.schema is not None
             }
 
-    def bodies(self, side: Side) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-        """Object and fields of every record of a side, in chunks."""
+    def bodies(
+        self, side: Side
+    ) -> Iterator[list[tuple[str, dict[str, Any], dict[str, tuple[Any, str]]]]]:
+        """Object, fields and phone texts of every record of a side, in chunks."""
         id_, created_at = IDENTITY[side]
         after = 0
         while True:
@@ -518,6 +535,7 @@ class Observations:
                         records.c.created_at,
                         observations.c.layout,
                         observations.c.body,
+                        observations.c.numbers,
                     )
                     .join_from(records, observations, observations.c.row == records.c.row)
                     .where(records.c.side == side, records.c.row > after)
@@ -535,6 +553,7 @@ class Observations:
                         created_at: row.created_at,
                         **self._layouts.fields(row.layout, row.body),
                     },
+                    self._phones(row.layout, row.body, row.numbers),
                 )
                 for row in rows
             ]
@@ -582,7 +601,8 @@ def _record(row: int, item: Observation) -> tuple[Any, ...]:
 
 def _shows(item: Observation, position: int, value: Any) -> bool:
     """Whether an observation's field has a value, given in canonical form."""
-    shown = item.numbers.get(position, text(item.values[position]))
+    number = item.numbers.get(position)
+    shown = text(item.values[position]) if number is None else match_number(number)
     if isinstance(shown, str) and isinstance(value, str):
         return shown.casefold() == value.casefold()
     return bool(shown == value)

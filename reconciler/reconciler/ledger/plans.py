@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from reconciler.fields.ids import salesforce_id
+from reconciler.fields.phones import match_number
 from reconciler.fields.record_mapper import Delivered, Layout
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.observations import Layouts
@@ -37,7 +38,7 @@ from reconciler.ledger.rows import (
     to_json,
     unpack,
 )
-from reconciler.ledger.sets import among, insert_rows, quick, update_rows
+from reconciler.ledger.sets import among, insert_rows, put_rows, quick, update_rows
 from reconciler.ledger.tables import (
     TEXT,
     conflicts,
@@ -48,6 +49,7 @@ from reconciler.ledger.tables import (
     observations,
     originals,
     pairs,
+    phone_numbers,
     records,
     waiting,
     writes,
@@ -245,6 +247,8 @@ class Outcome(Struct, frozen=True):
         rewritten: Journal numbers of the writes that arrived, but whose values did not stay.
         overtaken: Journal numbers of the writes whose place another takes, or none has to.
         made: Rows of records that are seen to have been created by the sync.
+        recalled: Row, position in the record, number and whether it can pair records, of each
+            number that turned out to be another one than was read.
         originals: The written record's row and its fields before the sync wrote them, or None.
         dissolved: Whether the pair ends, since a record of it was deleted.
         released: Whether the record that is left is not to be created again.
@@ -263,6 +267,7 @@ class Outcome(Struct, frozen=True):
     rewritten: Sequence[int] = ()
     overtaken: Sequence[int] = ()
     made: Sequence[int] = ()
+    recalled: Sequence[tuple[int, int, str, bool]] = ()
     originals: tuple[int, Mapping[str, Any]] | None = None
     dissolved: bool = False
     released: bool = False
@@ -544,6 +549,7 @@ class Plans:
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
             self._store_originals(connection, outcomes)
+            self._store_recalled(connection, outcomes)
             insert_rows(
                 connection,
                 conflicts,
@@ -619,6 +625,33 @@ class Plans:
         )
 
     @staticmethod
+    def _store_recalled(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        """Correct numbers that were read under the rules of the wrong country."""
+        for row, place, number, can_pair in (one for each in outcomes for one in each.recalled):
+            numbers = unpack(
+                connection.execute(
+                    select(observations.c.numbers).where(observations.c.row == row)
+                ).scalar_one()
+            )
+            before, numbers[place] = numbers[place], number
+            connection.execute(
+                update(observations).where(observations.c.row == row).values(numbers=pack(numbers))
+            )
+            if can_pair:
+                mine = phone_numbers.c.row == row
+                if before not in numbers.values():
+                    connection.execute(
+                        delete(phone_numbers).where(
+                            mine, phone_numbers.c.number == match_number(before)
+                        )
+                    )
+                put_rows(
+                    connection,
+                    phone_numbers,
+                    [{"row": row, "number": match_number(number), "stale": False}],
+                )
+
+    @staticmethod
     def _store_skips(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         rows = [row for one in outcomes for row in one.rows]
         connection.execute(delete(field_skips).where(among(field_skips.c.source_row, rows)))
@@ -692,16 +725,31 @@ class Plans:
             wanted = {salesforce_id(one) for one in set(named) if one and one is not UNSET}
             found = self._fields_of(connection, sorted(wanted), field) if wanted else {}
             for record, one in zip(delivered, named, strict=True):
-                record.values.append(
-                    one or None if not one or one is UNSET else found.get(salesforce_id(one), UNSET)
+                value, number = (
+                    (one or None, None)
+                    if not one or one is UNSET
+                    else found.get(salesforce_id(one), (UNSET, None))
                 )
+                if number is not None:
+                    record.numbers[len(record.values)] = number
+                record.values.append(value)
 
-    def _fields_of(self, connection: Connection, ids: Sequence[str], field: str) -> dict[str, Any]:
-        """The value of a field of Salesforce records that have it, by id."""
+    def _fields_of(
+        self, connection: Connection, ids: Sequence[str], field: str
+    ) -> dict[str, tuple[Any, str | None]]:
+        """The value of a field of Salesforce records that have it, and its number, by id."""
         return {
-            row.id: self._layouts.fields(row.layout, row.body).get(field, UNSET)
+            row.id: (
+                self._layouts.fields(row.layout, row.body).get(field, UNSET),
+                self._layouts.numbers(row.layout, row.numbers).get(field),
+            )
             for row in connection.execute(
-                select(records.c.id, observations.c.layout, observations.c.body)
+                select(
+                    records.c.id,
+                    observations.c.layout,
+                    observations.c.body,
+                    observations.c.numbers,
+                )
                 .join(observations, observations.c.row == records.c.row)
                 .where(records.c.side == SALESFORCE, among(records.c.id, ids))
             )
