@@ -96,7 +96,7 @@ NUMBERS: list[list[str]] = [_numbers_of(person) for person in range(PEOPLE)]
 
 def region_of(number: str) -> str:
     """The region of a number in E.164."""
-    return str(phonenumbers.region_code_for_number(phonenumbers.parse(number)))
+    return str(phonenumbers.region_code_for_number(phonenumbers.parse(number)) or "")
 
 
 def _formatted(number: str, style: int) -> str:
@@ -144,13 +144,16 @@ DECORATIONS: dict[str, Callable[[str], str]] = {
     "zero width": lambda text: f"{text[:-4]}\u200b{text[-4:-2]}\ufe0d{text[-2:]}",
 }
 
-#: Texts without a number, and vanity numbers, which are the same everywhere or nowhere.
-AWKWARD: dict[str, str | None] = {
-    "415-555-XXXX": None,
-    "call me": None,
-    "12": None,
-    "n/a": None,
+#: Texts without a number.
+AWKWARD = ("415-555-XXXX", "call me", "12", "n/a")
+#: Vanity numbers, one for each person.
+VANITY: dict[str, str] = {
     "+1 800 FLOWERS": "+18003569377",
+    "+1 800 GOFEDEX": "+18004633339",
+    "+1-800-PETMEDS": "+18007386337",
+    "+1 (800) LAWYERS": "+18005299377",
+    "+1 800 DENTIST": "+18003368478",
+    "+1 800-NEWHOME": "+18006394663",
 }
 
 
@@ -286,7 +289,7 @@ class Phonebook:
         return self._made(text, Text(first, several=True))
 
     def awkward(self, text: str) -> str:
-        return self._made(text, Text(AWKWARD[text]))
+        return self._made(text, Text(VANITY.get(text)))
 
     def _made(self, text: str, made: Text) -> str:
         """Remember how a text was made, as platforms keep it."""
@@ -344,13 +347,15 @@ class Phonebook:
             if pipe == TO_PHONEIQ and self.lost_in is not None:
                 self._read_anew()
             self._read("salesforce" if pipe == TO_PHONEIQ else "phoneiq")
+            if pipe == TO_PHONEIQ:
+                taking_part = {id_ for person in self.people for id_ in self._taking_part(person)}
             passed = self.job.pipe(pipe)
             assert passed.code == 0, passed.text
             written += passed.records
             self._check_written()
         for person in self.people:
             if pair := self.pair_of(person):
-                self._check_pair(person, *pair)
+                self._check_pair(person, *pair, takes_part=pair[0] in taking_part)
         for person, name, value in self._agreeing():
             one = person.fields[name]
             if before.get((person.number, name), "differs") == value:
@@ -414,21 +419,31 @@ class Phonebook:
                         self.shown[id_, name].is_read = False
 
     def _read_pair_anew(self, one: Field, name: str, pair: tuple[str, str]) -> None:
+        """What two texts that meant one number mean to a ledger that has never seen them."""
         shown = [self.shown[id_, name] for id_ in pair]
         numbers = [
             self.read(text.text, self.value(id_, "country"))
             for text, id_ in zip(shown, pair, strict=True)
         ]
-        agreed = shown[0].number == shown[1].number
+        before = shown[0].number
+        may_be = [self._may_be(shown[0].text, numbers[1]), self._may_be(shown[1].text, numbers[0])]
+        # One side still says the number, and the other one can be read as that, not vice versa.
+        told = numbers[0] == numbers[1] or may_be == [numbers[1] == before, numbers[0] == before]
         one.agreed = []
-        if agreed and shown[0].number in numbers:
-            # One side still says it, and the other may be read as that.
-            one.typed = dict.fromkeys(SIDES, shown[0].number)
+        if before == shown[1].number and before in numbers and told:
+            one.typed = dict.fromkeys(SIDES, before)
             return
         one.unsure = True
         for side, text, number in zip(SIDES, shown, numbers, strict=True):
-            one.ever |= {number}
+            one.ever |= {number, *(number for number in numbers if self._may_be(text.text, number))}
             one.typed[side] = text.number = number
+
+    def _may_be(self, text: str | None, number: str | None) -> bool:
+        """Whether a text is a number in that number's own region."""
+        if text is None or number is None:
+            return False
+        made = self.made.get(text, Text(text))
+        return made.plain is not None and plain_number(made.plain, region_of(number)) == number
 
     def _check_written(self) -> None:
         """What a loader wrote means a number that people typed into that field."""
@@ -466,9 +481,23 @@ class Phonebook:
 
     # --- what must be true ----------------------------------------------------------------------
 
-    def _check_pair(self, person: Person, salesforce: str, phoneiq: str) -> None:
-        """What both sides show after a run."""
-        takes_part = any(self.shown[salesforce, name].number for name in PHONES)
+    def _taking_part(self, person: Person) -> Iterator[str]:
+        """Salesforce's records that have a number now."""
+        for id_ in person.records["salesforce"]:
+            if any(self.shown[id_, name].number for name in PHONES):
+                yield id_
+
+    def _check_pair(
+        self, person: Person, salesforce: str, phoneiq: str, *, takes_part: bool
+    ) -> None:
+        """What both sides show after a run.
+
+        Args:
+            person: Whose pair it is.
+            salesforce: The pair's record.
+            phoneiq: Its contact.
+            takes_part: Whether the record had a number when it could be written to PhoneIQ.
+        """
         for name, one in person.fields.items():
             shown = [self.shown[id_, name] for id_ in (salesforce, phoneiq)]
             what = f"{name} of person {person.number}: {one}, {shown}"

@@ -23,6 +23,7 @@ from tests.properties.phonebook import (
     REGIONS,
     SPELLINGS,
     UNKNOWN_COUNTRIES,
+    VANITY,
     Phonebook,
     region_of,
 )
@@ -131,10 +132,12 @@ class NumbersAndCountries(RuleBasedStateMachine):
         side=sides,
         which=which,
         name=st.sampled_from(PHONES),
-        text=st.sampled_from([*AWKWARD]),
+        text=st.sampled_from([*AWKWARD, None]),
     )
     def type_something_awkward(self, side, which, name, text):
+        """No number, or the person's vanity number."""
         if id_ := self.pick(side, which):
+            text = text or [*VANITY][self.book.owner[id_].number]
             self.book.edit(id_, name, self.book.awkward(text))
 
     @rule(side=sides, which=which, name=st.sampled_from(PHONES))
