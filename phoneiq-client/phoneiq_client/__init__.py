@@ -5,6 +5,7 @@ from __future__ import annotations
 from phoneiq_client.errors import (
     ApiError,
     BadRequestError,
+    BrokenAnswerError,
     ConflictError,
     ForbiddenError,
     NotFoundError,
@@ -40,6 +41,7 @@ __all__ = [
     "Account",
     "ApiError",
     "BadRequestError",
+    "BrokenAnswerError",
     "ConflictError",
     "ContactField",
     "ContactPage",

@@ -23,6 +23,10 @@ class UnexpectedAnswerError(PhoneIQError):
     """An answer came that the API description does not know: it is hardly PhoneIQ's."""
 
 
+class BrokenAnswerError(PhoneIQError):
+    """A success came without a whole body, in every attempt. A write has been made."""
+
+
 class ApiError(PhoneIQError):
     """PhoneIQ answered with an error.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from hashlib import blake2b
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,11 +13,13 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from phoneiq_client.errors import (
     ApiError,
+    BrokenAnswerError,
     NotFoundError,
     PhoneIQError,
     RateLimitedError,
@@ -45,11 +48,21 @@ LONGEST_WAIT = 600.0
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two parts of an answer."""
 
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""The most that an answer may hold once it is decompressed. Pages and batches stay below 5 MB."""
+
+MAX_ANSWER_SECONDS = 300.0
+"""How long an answer may take from its first to its last byte."""
+
+_CHUNK_BYTES = 1 << 16
+
 _BROKEN = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
+    # What breaks while the body is read.
+    urllib3.exceptions.HTTPError,
 )
 
 
@@ -102,9 +115,9 @@ class _Patience:
 class PhoneIQ:
     """A session with one PhoneIQ account. Threads may share it.
 
-    429, 5xx, broken connections and time-outs are retried with exponential backoff and full
-    jitter, after `Retry-After` where PhoneIQ sends it. Every POST carries an `Idempotency-Key`, so
-    a repeat never makes a second change. Nothing else is retried.
+    429, 5xx, broken connections, time-outs and answers that were cut are retried with exponential
+    backoff and full jitter, after `Retry-After` where PhoneIQ sends it. Every POST carries an
+    `Idempotency-Key`, so a repeat never makes a second change. Nothing else is retried.
 
     Every method raises `ApiError` or one of its classes where PhoneIQ answers with an error,
     `UnreachableError` where no answer comes, and `UnexpectedAnswerError` where the answer is not
@@ -176,11 +189,11 @@ class PhoneIQ:
 
     def account(self) -> Account:
         """Return the account that the key belongs to."""
-        return self._decode(Account, self._send("GET", "/v1/account"))
+        return self._send("GET", "/v1/account", _decoder(Account))
 
     def contact_fields(self) -> list[ContactField]:
         """Return every field of the account's contacts, custom fields included."""
-        return self._decode(_ContactFieldList, self._send("GET", "/v1/contact_fields")).data
+        return self._send("GET", "/v1/contact_fields", _decoder(_ContactFieldList)).data
 
     def contact_pages(
         self,
@@ -203,25 +216,31 @@ class PhoneIQ:
             params["updated_since"] = (
                 updated_since if isinstance(updated_since, str) else updated_since.isoformat()
             )
+        # Of each cursor so far, to notice a list that goes round in circles.
+        seen: set[bytes] = set()
         while True:
-            answer = self._send("GET", "/v1/contacts", params=params)
-            page = self._decode(self._page_decoder, answer)
+            page = self._send("GET", "/v1/contacts", self._page_decoder.decode, params=params)
             yield page.data
             if page.next_cursor is None:
                 return
-            if page.next_cursor == params.get("cursor"):
-                message = "PhoneIQ's list of contacts does not move on: its next_cursor repeats"
+            digest = blake2b(page.next_cursor.encode(), digest_size=16).digest()
+            if digest in seen:
+                message = (
+                    f"PhoneIQ's list of contacts does not move on: the next_cursor of page "
+                    f"{len(seen) + 1} has been there before. Try again; if it stays so, PhoneIQ's "
+                    "support has to look at it"
+                )
                 raise UnexpectedAnswerError(message)
+            seen.add(digest)
             params["cursor"] = page.next_cursor
 
     def get_contact(self, contact_id: str) -> dict[str, Any]:
         """Return one contact."""
-        return self._decode(dict[str, Any], self._send("GET", _path(contact_id)))
+        return self._send("GET", _path(contact_id), _decoder(dict[str, Any]))
 
     def create_contact(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create a contact and return it."""
-        answer = self._send("POST", "/v1/contacts", body=fields)
-        return self._decode(dict[str, Any], answer)
+        return self._send("POST", "/v1/contacts", _decoder(dict[str, Any]), body=fields)
 
     def update_contact(
         self, contact_id: str, fields: Mapping[str, Any], *, version: int | None = None
@@ -237,8 +256,9 @@ class PhoneIQ:
             PreconditionFailedError: If the contact has another version.
         """
         headers = {} if version is None else {"If-Match": str(version)}
-        answer = self._send("PATCH", _path(contact_id), body=fields, headers=headers)
-        return self._decode(dict[str, Any], answer)
+        return self._send(
+            "PATCH", _path(contact_id), _decoder(dict[str, Any]), body=fields, headers=headers
+        )
 
     def delete_contact(self, contact_id: str) -> None:
         """Delete a contact.
@@ -247,7 +267,7 @@ class PhoneIQ:
             NotFoundError: If there is none.
         """
         try:
-            self._send("DELETE", _path(contact_id))
+            self._send("DELETE", _path(contact_id), len)
         except NotFoundError as error:
             # An attempt whose answer was lost may have deleted it.
             if error.attempts == 1:
@@ -262,34 +282,49 @@ class PhoneIQ:
         Raises:
             TooLargeError: If PhoneIQ finds them too many, or too large.
         """
-        answer = self._send("POST", "/v1/contacts/batch", body={"operations": operations})
-        results = self._decode(_Results, answer).results
+        body = {"operations": operations}
+        results = self._send("POST", "/v1/contacts/batch", _decoder(_Results), body=body).results
         if len(results) != len(operations):
-            message = (
-                f"PhoneIQ answered {len(results)} results to {len(operations)} operations "
-                f"(request {answer.headers.get('X-Request-Id')})"
-            )
+            message = f"PhoneIQ answered {len(results)} results to {len(operations)} operations"
             raise UnexpectedAnswerError(message)
-        return results
+        return [
+            result
+            if result.error is None
+            else msgspec.structs.replace(result, error=self._without_key(result.error))
+            for result in results
+        ]
 
     def _send(
         self,
         method: str,
         path: str,
+        decode: Callable[[bytes], T],
         *,
         params: Mapping[str, str] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        """Send a request until it is answered with success or with an error that stays."""
+    ) -> T:
+        """Send a request until it is answered with success or with an error that stays.
+
+        Args:
+            method: HTTP method.
+            path: Path of the URL.
+            decode: Makes the result of an answer's body.
+            params: The query.
+            body: Sent as JSON.
+            headers: More headers.
+        """
         request = self._request(method, path, params, body, headers or {})
         patience = _Patience()
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._attempt(request, attempt)
-            except (UnreachableError, RateLimitedError, ServerError) as error:
+                return self._attempt(request, attempt, decode)
+            except (UnreachableError, RateLimitedError, ServerError, BrokenAnswerError) as error:
+                # A change that asks for a version is refused once it has been made.
+                if isinstance(error, BrokenAnswerError) and "If-Match" in request.headers:
+                    raise
                 wait = patience.wait_after(error)
                 if wait is None:
                     raise
@@ -327,11 +362,19 @@ class PhoneIQ:
         except requests.RequestException as refused:
             raise self._not_sent(refused) from None
 
-    def _attempt(self, request: requests.PreparedRequest, attempt: int) -> requests.Response:
+    def _attempt(
+        self, request: requests.PreparedRequest, attempt: int, decode: Callable[[bytes], T]
+    ) -> T:
         try:
             answer = self._session.send(
-                request, timeout=TIMEOUT, allow_redirects=False, proxies=self._session.proxies
+                request,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                proxies=self._session.proxies,
+                stream=True,
             )
+            with answer:
+                content = self._content(answer)
         except _BROKEN as broken:
             reason = self._redacted(_reason(broken))
             attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
@@ -339,50 +382,102 @@ class PhoneIQ:
             raise UnreachableError(message) from None
         except requests.RequestException as refused:
             raise self._not_sent(refused) from None
-        if answer.status_code < 300:
-            return answer
-        raise self._error(answer, attempt)
+        if answer.status_code >= 300:
+            raise self._error(answer, content, attempt)
+        try:
+            return decode(content)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise self._not_decoded(answer, content, error, attempt) from None
+
+    def _content(self, answer: requests.Response) -> bytes:
+        """Read an answer's body, decompressed, up to the limits.
+
+        Raises:
+            UnexpectedAnswerError: If it is too large or takes too long.
+        """
+        until = time.monotonic() + MAX_ANSWER_SECONDS
+        content = bytearray()
+        while chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True):
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES:
+                found = f"is larger than {MAX_ANSWER_BYTES:,} bytes"
+            elif time.monotonic() > until:
+                found = f"took longer than {MAX_ANSWER_SECONDS:.0f} seconds"
+            else:
+                continue
+            message = (
+                f"the answer to {self._call(answer)} {found} and was not read to its end. Run it "
+                "again; if it stays so, look at the proxy, or ask for smaller pages or batches"
+            )
+            raise UnexpectedAnswerError(message)
+        return bytes(content)
 
     def _not_sent(self, refused: requests.RequestException) -> PhoneIQError:
         message = f"the request to {self.api_url} cannot be sent: {_reason(refused)}"
         return PhoneIQError(self._redacted(message))
 
-    def _decode(self, kind: type[T] | msgspec.json.Decoder[T], answer: requests.Response) -> T:
-        try:
-            if isinstance(kind, msgspec.json.Decoder):
-                return kind.decode(answer.content)
-            return msgspec.json.decode(answer.content, type=kind)
-        except msgspec.MsgspecError as error:
-            raise self._unexpected(answer, f"its body is not what was expected: {error}") from None
+    def _not_decoded(
+        self, answer: requests.Response, content: bytes, why: Exception, attempt: int
+    ) -> PhoneIQError:
+        """Say what came with a 2xx instead of what was expected."""
+        if isinstance(why, msgspec.ValidationError):
+            return self._unexpected(answer, f"its body is not what was expected: {why}")
+        if content.lstrip()[:1] == b"<":
+            return self._unexpected(
+                answer,
+                f"its body is a web page of {len(content)} bytes, as a proxy or a login sends",
+            )
+        found = f"is not JSON (cut after {len(content)} bytes)" if content else "is empty"
+        attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+        return BrokenAnswerError(
+            f"PhoneIQ's answer to {self._call(answer)} cannot be read ({attempts}): status "
+            f"{answer.status_code} with a body that {found}. Run it again; if it stays so, look at "
+            "the proxy between here and PhoneIQ"
+        )
 
-    def _error(self, answer: requests.Response, attempts: int) -> PhoneIQError:
+    def _error(self, answer: requests.Response, content: bytes, attempts: int) -> PhoneIQError:
         request_id = answer.headers.get("X-Request-Id")
         try:
-            detail = msgspec.json.decode(answer.content, type=_Error).error
-        except msgspec.MsgspecError:
+            detail = msgspec.json.decode(content, type=_Error).error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             if answer.status_code < 400 or answer.status_code == 404:
                 return self._unexpected(answer, "it does not look like PhoneIQ's")
             # A gateway in front of PhoneIQ answers in its own words.
             detail = ErrorDetail(code="no_code", message=answer.reason or "no details")
-        detail = msgspec.structs.replace(detail, message=self._redacted(detail.message))
         return error_class(answer.status_code)(
             answer.status_code,
-            detail,
-            request_id=request_id,
+            self._without_key(detail),
+            request_id=request_id and self._redacted(request_id),
             attempts=attempts,
             retry_after=_seconds(answer.headers.get("Retry-After")),
         )
 
-    def _unexpected(self, answer: requests.Response, why: str) -> UnexpectedAnswerError:
-        request = answer.request
-        path = urlsplit(request.url or "").path
-        return UnexpectedAnswerError(
-            f"unexpected answer {answer.status_code} to {request.method} {path} "
-            f"from {self.api_url}: {self._redacted(str(why))}; check api_url"
+    def _without_key(self, detail: ErrorDetail) -> ErrorDetail:
+        """Return an error's details without the key, which PhoneIQ may have echoed."""
+        return ErrorDetail(
+            code=self._redacted(detail.code),
+            message=self._redacted(detail.message),
+            field=detail.field and self._redacted(detail.field),
         )
 
+    def _unexpected(self, answer: requests.Response, why: str) -> UnexpectedAnswerError:
+        return UnexpectedAnswerError(
+            f"unexpected answer {answer.status_code} to {self._call(answer)}: "
+            f"{self._redacted(why)}; check api_url"
+        )
+
+    def _call(self, answer: requests.Response) -> str:
+        path = urlsplit(answer.request.url or "").path
+        return self._redacted(f"{answer.request.method} {path} from {self.api_url}")
+
     def _redacted(self, text: str) -> str:
-        return text.replace(self._api_key, "***")
+        """Return a text without the key, as it is and as a part of a URL."""
+        quoted = quote(self._api_key, safe="")
+        return text.replace(self._api_key, "***").replace(quoted, "***")
+
+
+def _decoder(kind: type[T]) -> Callable[[bytes], T]:
+    return msgspec.json.Decoder(kind).decode
 
 
 def _path(contact_id: str) -> str:

@@ -31,6 +31,21 @@ class LedgerError(ReconcilerError):
     """The ledger cannot be opened, or was made by a newer version."""
 
 
+class DamagedLedgerError(LedgerError):
+    """The ledger holds what nothing of ours has written.
+
+    Args:
+        reason: What was found, without any of it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the ledger is damaged: {reason}. Put a backup back (contact-sync restore FILE), or "
+            "move the damaged ledger away to start anew; then read everything again: meltano run "
+            "--full-refresh contact-sync"
+        )
+
+
 class LeaseHeldError(ReconcilerError):
     """Another run works on this ledger, or took it over."""
 

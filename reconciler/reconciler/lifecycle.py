@@ -211,6 +211,8 @@ REMEDIES: Final[dict[str, str]] = {
     "converted_lead": "nothing: its Contact takes its place",
     "person_account_shadow": "nothing: its Person Account takes its place",
     "duplicate_phone": "give it a number of its own, or set 'shared_phone' to allow",
+    "merged_away": "nothing: what it was merged into has a contact of its own. To create it all "
+    "the same, type: contact-sync resync ID",
     "released": "edit it, or type: contact-sync resync ID",
     "value_too_long": "shorten the value",
     "invalid_phone": "correct the number",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +31,20 @@ _MARKER: Final = "contact_sync"
 
 #: The most bytes of messages that are decoded at once.
 _TOGETHER: Final = 262_144
+#: The most bytes of one message; a record of Salesforce has less than 16 MiB.
+_MAX_MESSAGE_BYTES: Final = 64 * 2**20
+
+#: Half of a character beyond U+FFFF, as JSON writes it.
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+#: An escape of JSON: both halves of such a character, one half alone (the group), or another one.
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL
+)
+_KINDS: Final = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+#: Letters of a message type that is repeated in an error.
+_LONGEST_TYPE: Final = 30
+#: U+FFFD, which stands for what is no character.
+_REPLACEMENT: Final = rb"\ufffd"
 
 
 class Message(msgspec.Struct, gc=False):
@@ -39,7 +54,7 @@ class Message(msgspec.Struct, gc=False):
     stream: str = ""
     record: msgspec.Raw = msgspec.Raw(b"null")
     schema: dict[str, Any] = {}
-    value: msgspec.Raw = msgspec.Raw(b"{}")
+    value: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -47,6 +62,12 @@ class MessageReader(GenericSingerReader[bytes]):
 
     default_input = sys.stdin.buffer
     _decoder: Final = msgspec.json.Decoder(Message)
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Whether the input ended in the middle of a message.
+        self.is_cut = False
+        self._count = 0
 
     def deserialize_json(self, line: bytes) -> Any:
         """Decode one message.
@@ -57,8 +78,12 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         try:
             return self._decoder.decode(line)
-        except msgspec.DecodeError as error:
-            raise ReconcilerError(f"the input is not a Singer message: {error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ReconcilerError(
+                f"message {self._count + 1:,} of the input is not a Singer message: "
+                f"{_without_text(error)}. Look at what the tap sends: it may print something else "
+                "to its standard output"
+            ) from None
 
     def process_lines(
         self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[Any], None]]
@@ -66,33 +91,81 @@ class MessageReader(GenericSingerReader[bytes]):
         """Hand each `Message` to the callback of its type."""
         source: Any = getattr(file_input, "buffer", file_input) or self.default_input
         seen: dict[str, int] = dict.fromkeys(callbacks, 0)
-        for message in chain.from_iterable(map(self._decode_lines, _arriving(source))):
+        for message in chain.from_iterable(map(self._decode_lines, self._arriving(source))):
             kind = message.type
             if kind not in seen:
-                raise ReconcilerError(f"the input has a message of unknown type '{kind}'")
+                known = f" '{kind}'" if kind.isidentifier() and len(kind) < _LONGEST_TYPE else ""
+                raise ReconcilerError(
+                    f"message {self._count + 1:,} of the input is of unknown type{known}; a Singer "
+                    f"message is one of {', '.join(sorted(seen))}"
+                )
             callbacks[kind](message)
             seen[kind] += 1
+            self._count += 1
         return Counter(seen)
 
     def _decode_lines(self, lines: bytes) -> Iterable[Message]:
         try:
             return self._decoder.decode_lines(lines)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # What comes before the bad line is taken, and the error says what is wrong with it.
-            return map(self.deserialize_json, filter(None, lines.splitlines()))
+            return self._decode_one_by_one(lines)
+
+    def _decode_one_by_one(self, lines: bytes) -> Iterator[Message]:
+        for line in filter(bytes.strip, lines.splitlines(keepends=True)):
+            try:
+                yield self.deserialize_json(line)
+            except ReconcilerError:  # noqa: PERF203
+                if line.endswith(b"\n") or not _is_beginning(line):
+                    raise
+                self.is_cut = True
+
+    def _arriving(self, source: BufferedReader) -> Iterator[bytes]:
+        """All lines that have arrived, again and again; no line waits for the next one."""
+        begun: list[bytes] = []
+        size = 0
+        while arrived := source.read1(_TOGETHER):
+            end = arrived.rfind(b"\n") + 1
+            if end:
+                yield _readable(b"".join((*begun, arrived[:end])))
+                begun, size = [], 0
+            begun.append(arrived[end:])
+            size += len(arrived) - end
+            if size > _MAX_MESSAGE_BYTES:
+                raise ReconcilerError(
+                    f"message {self._count + 1:,} of the input is longer than "
+                    f"{_MAX_MESSAGE_BYTES // 2**20} MiB, so it is no record of PhoneIQ or "
+                    "Salesforce; look at what the tap sends"
+                )
+        if last := b"".join(begun):
+            yield _readable(last)
 
 
-def _arriving(source: BufferedReader) -> Iterator[bytes]:
-    """All lines that have arrived, again and again; no line waits for the next one."""
-    begun: list[bytes] = []
-    while arrived := source.read1(_TOGETHER):
-        end = arrived.rfind(b"\n") + 1
-        if end:
-            yield b"".join((*begun, arrived[:end]))
-            begun = []
-        begun.append(arrived[end:])
-    if last := b"".join(begun):
-        yield last
+def _readable(lines: bytes) -> bytes:
+    """Lines with U+FFFD in place of each half of a character: no other program can read those."""
+    if not _SURROGATE.search(lines):
+        return lines
+    return _ESCAPE.sub(lambda found: _REPLACEMENT if found[1] else found[0], lines)
+
+
+def _is_beginning(line: bytes) -> bool:
+    """Whether more of a line could have made a message of it."""
+    try:
+        msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return line.lstrip().startswith(b"{")
+    except (UnicodeDecodeError, RecursionError):
+        return False
+    return False
+
+
+def _without_text(error: Exception) -> str:
+    """What is wrong with JSON, without any of it."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not in UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error)
 
 
 class Reconciler(InlineMapper):
@@ -190,6 +263,18 @@ class Reconciler(InlineMapper):
             self.run.check_marker(_marker_in(state), has_bookmark=_has_bookmark(state))
         return ()
 
+    def map_batch_message(self, message_dict: Any) -> NoReturn:
+        """Refuse records that come as files.
+
+        Raises:
+            ReconcilerError: Always; says which setting of the tap sends them.
+        """
+        raise ReconcilerError(
+            f"the tap sends the records of stream '{message_dict.stream}' as files (BATCH "
+            "messages), which cannot be compared record by record; take 'batch_config' out of the "
+            "tap's settings"
+        )
+
     def map_activate_version_message(
         self,
         message_dict: Any,  # noqa: ARG002
@@ -210,7 +295,8 @@ class Reconciler(InlineMapper):
         self.run.commit()
         state = _decoded(self._state)
         self._pass_on_state()
-        if not (self._state_is_newest and _is_closing(state)):
+        reader: Any = self.message_reader
+        if reader.is_cut or not (self._state_is_newest and _is_closing(state)):
             raise IncompleteExtractError(
                 "the input ended before the tap said that its extract is complete: it crashed or "
                 "was stopped. What arrived is stored, nothing was written; see the tap's last "
@@ -230,7 +316,7 @@ class Reconciler(InlineMapper):
         state.pop("current_stream", None)
         state.pop("complete", None)
         state[_MARKER] = marker
-        state["bookmarks"] = state.get("bookmarks", {}) | {_MARKER: marker}
+        state["bookmarks"] = (state.get("bookmarks") or {}) | {_MARKER: marker}
         self.message_writer.write_message({"type": "STATE", "value": state})
         self.message_writer.flush()
 
@@ -247,10 +333,36 @@ def _drain(file_input: IO[Any] | None) -> None:
 
 
 def _decoded(state: msgspec.Raw | None) -> dict[str, Any]:
+    """A STATE's value.
+
+    Raises:
+        ReconcilerError: It is not one that a tap of Singer writes.
+    """
     if state is None:
         return {}
-    value = msgspec.json.decode(state)
-    return value if isinstance(value, dict) else {}
+    try:
+        value = msgspec.json.decode(state)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _bad_state(_without_text(error)) from None
+    if not isinstance(value, dict):
+        raise _bad_state(f"its value is {_kind_of(value)}")
+    bookmarks = value.get("bookmarks")
+    if bookmarks is not None and not isinstance(bookmarks, dict):
+        raise _bad_state(f"its 'bookmarks' are {_kind_of(bookmarks)}")
+    return value
+
+
+def _bad_state(what: str) -> ReconcilerError:
+    return ReconcilerError(
+        f"the tap sent a STATE that cannot be read: {what}, an object was expected. If the state "
+        "that Meltano keeps is damaged, read everything again: meltano run --full-refresh "
+        "contact-sync"
+    )
+
+
+def _kind_of(value: Any) -> str:
+    """What a value is in the words of JSON."""
+    return _KINDS.get(type(value), "a number")
 
 
 def _marker_in(state: Mapping[str, Any]) -> dict[str, Any] | None:

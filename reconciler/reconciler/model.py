@@ -26,6 +26,7 @@ SkipReason: TypeAlias = Literal[
     "person_account_shadow",
     "duplicate_phone",
     "released",
+    "merged_away",
     "value_too_long",
     "invalid_phone",
     "invalid_email",
@@ -95,6 +96,7 @@ class Observation(NamedTuple):
         values: Their values.
         numbers: Canonical phone number by position in `fields`, for each phone field with a value.
         match_numbers: The valid numbers that can pair this record with another.
+        full_name: Whether its name is a first and a last name.
     """
 
     side: Side
@@ -114,6 +116,7 @@ class Observation(NamedTuple):
     values: list[Any]
     numbers: dict[int, str]
     match_numbers: tuple[str, ...]
+    full_name: bool
 
 
 class Change(Struct, frozen=True, gc=False):

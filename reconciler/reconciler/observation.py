@@ -39,6 +39,21 @@ _READERS: Final = (
 )
 
 
+#: Fields that name records or moments.
+_TEXTS: Final[dict[Side, tuple[str, ...]]] = {
+    SALESFORCE: (
+        "Id", "CreatedDate", "MasterRecordId", "ConvertedContactId", "AccountId",
+        "PersonContactId",
+    ),
+    PHONEIQ: ("id", "created_at", "salesforce_id"),
+}  # fmt: skip
+
+#: Characters of an id that a message repeats.
+_LONGEST_ID: Final = 40
+#: What to do about a record that cannot be read.
+_LOOK: Final = "Nothing was written; look at what the tap sends, and run the job again"
+
+
 class _SalesforceId(msgspec.Struct):
     Id: str
 
@@ -88,6 +103,11 @@ class Observer:
             for row in rows
             for field in (row.salesforce.rpartition(".")[2], row.phoneiq)
         }
+        self._mapped: Final = frozenset(
+            row.salesforce.rpartition(".")[2] if side == SALESFORCE else row.phoneiq
+            for rows in settings.mappings.values()
+            for row in rows
+        )
         self._left_out: Final = BOOKKEEPING.union(set(IDENTITY[side]) - mapped)
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         all_mappings = {str(name): rows for name, rows in settings.field_mappings}
@@ -99,12 +119,15 @@ class Observer:
             if row.related and row.kind == "phone"
         )
 
-    def sight(self, delivered: Iterable[tuple[str, msgspec.Raw]]) -> dict[str, Sighting]:
+    def sight(
+        self, delivered: Iterable[tuple[str, msgspec.Raw]], before: int = 0
+    ) -> dict[str, Sighting]:
         """Who is there, by id; nothing else is read.
 
         Args:
             delivered: Stream and record in the order of their arrival; a later one of a record
                 wins.
+            before: Records that came before them, to name one without an id by its number.
 
         Raises:
             ReconcilerError: A record has no id.
@@ -120,8 +143,8 @@ class Observer:
                 identify_contact = self._phoneiq_id
                 for one in delivered:
                     newest[identify_contact(one[1]).id] = one
-        except msgspec.DecodeError as error:
-            raise _unreadable(error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self._without_id(delivered, before) from None
         rules = self._rules
         number = int.from_bytes
         return {
@@ -144,21 +167,80 @@ class Observer:
         Raises:
             ReconcilerError: It is not a Singer record.
         """
-        record = self.decode(sighting.record)
-        if self._side == SALESFORCE:
-            return self._salesforce(sighting.stream, sighting.id, record, sighting.digest, before)
-        return self._phoneiq(sighting.id, record, sighting.digest, before)
+        record = self.decode(sighting.stream, sighting.record)
+        self._check_kinds(sighting, record)
+        stream, id_, digest = sighting.stream, sighting.id, sighting.digest
+        try:
+            if self._side == SALESFORCE:
+                return self._salesforce(stream, id_, record, digest, before)
+            return self._phoneiq(id_, record, digest, before)
+        except (AttributeError, TypeError):
+            fields = ", ".join(
+                f"'{field}'" for field in sorted(self._mapped) if _is_odd(record.get(field))
+            )
+            raise _unreadable(
+                stream, id_, f"a text is expected in {fields or 'its fields'}"
+            ) from None
 
-    def decode(self, record: msgspec.Raw) -> dict[str, Any]:
+    def decode(self, stream: str, record: msgspec.Raw) -> dict[str, Any]:
         """A record's fields.
+
+        Args:
+            stream: The stream that it came with.
+            record: Its JSON.
 
         Raises:
             ReconcilerError: It is not a Singer record.
         """
         try:
             return self._decode(record)
+        except UnicodeDecodeError:
+            reason = "it is not in UTF-8"
+        except RecursionError:
+            reason = "it is nested too deeply"
         except msgspec.DecodeError as error:
-            raise _unreadable(error) from None
+            reason = str(error)
+        raise _unreadable(stream, self._id_of(record), reason)
+
+    def _id_of(self, record: msgspec.Raw) -> str | None:
+        """A record's id, or None where it cannot be read."""
+        try:
+            if self._side == SALESFORCE:
+                return self._salesforce_id(record).Id
+            return self._phoneiq_id(record).id
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _without_id(
+        self, delivered: Iterable[tuple[str, msgspec.Raw]], before: int
+    ) -> ReconcilerError:
+        """Names the first record whose id cannot be read."""
+        number, stream = next(
+            (number, stream)
+            for number, (stream, record) in enumerate(delivered, before + 1)
+            if self._id_of(record) is None
+        )
+        return ReconcilerError(
+            f"record {number:,} of the input, of stream '{stream}', has no "
+            f"'{IDENTITY[self._side][0]}' that is a text. {_LOOK}"
+        )
+
+    def _check_kinds(self, sighting: Sighting, record: Mapping[str, Any]) -> None:
+        """Refuse values of kinds that no field of their platform has.
+
+        Raises:
+            ReconcilerError: Names the record and the field.
+        """
+        texts = _TEXTS[self._side]
+        for field in texts:
+            value = record.get(field)
+            if value is not None and (type(value) is not str or "\0" in value):
+                raise _unreadable(sighting.stream, sighting.id, f"field '{field}' is not a text")
+        for field in self._mapped:
+            if type(record.get(field)) is dict:
+                raise _unreadable(
+                    sighting.stream, sighting.id, f"field '{field}' is an object, not a value"
+                )
 
     def read(self, stream: str, record: Mapping[str, Any], before: PhoneTexts) -> Observation:
         """Read a record again that the ledger holds.
@@ -190,6 +272,7 @@ class Observer:
             name = "PersonAccount" if get("IsPersonAccount") else "Account"
         shape = self._shape(name, record)
         deleted = bool(get("IsDeleted") or get("_sdc_deleted_at"))
+        first_name, last_name = get("FirstName"), self._real_name(get("LastName"))
         numbers = self._numbers(record, shape, before)
         valid = matching_numbers(shape.phones, numbers)
         skip = (
@@ -206,9 +289,7 @@ class Observer:
             SALESFORCE,
             name,
             id_,
-            fold_name(get("Name"))
-            if name == "Account"
-            else fold_name(get("FirstName"), get("LastName")),
+            fold_name(get("Name")) if name == "Account" else fold_name(first_name, last_name),
             _email(record, shape),
             _external_id(record, settings.salesforce_external_id_field),
             salesforce_id(successor) if successor else None,
@@ -222,7 +303,12 @@ class Observer:
             [record[field] for field in shape.fields],
             numbers,
             () if deleted or skip in UNPAIRABLE else tuple(valid),
+            _is_full(first_name, last_name),
         )
+
+    def _real_name(self, last_name: Any) -> Any:
+        """A last name, but for the text that stands for none."""
+        return None if last_name == self._settings.last_name_fallback else last_name
 
     def _phoneiq(
         self, id_: str, record: Mapping[str, Any], digest: int | None, before: PhoneTexts | None
@@ -230,6 +316,7 @@ class Observer:
         get = record.get
         shape = self._shape("", record)
         deleted = bool(get("deleted_at") or get("_sdc_deleted_at"))
+        last_name = self._real_name(get("last_name"))
         numbers = self._numbers(record, shape, before)
         valid = matching_numbers(shape.phones, numbers)
         reference = get("salesforce_id")
@@ -237,7 +324,7 @@ class Observer:
             PHONEIQ,
             "Contact",
             id_,
-            fold_name(get("first_name"), get("last_name")),
+            fold_name(get("first_name"), last_name),
             _email(record, shape),
             salesforce_id(reference) if reference else None,
             None,
@@ -251,6 +338,7 @@ class Observer:
             [record[field] for field in shape.fields],
             numbers,
             () if deleted else tuple(valid),
+            _is_full(get("first_name"), last_name),
         )
 
     def _shape(self, name: str, record: Mapping[str, Any]) -> _Shape:
@@ -337,12 +425,22 @@ def matching_numbers(phones: Iterable[tuple[str, int, bool]], numbers: dict[int,
     return list(found)
 
 
+def _is_full(first_name: Any, last_name: Any) -> bool:
+    return bool(first_name and last_name and fold_name(first_name) and fold_name(last_name))
+
+
 def _as_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _unreadable(error: msgspec.DecodeError) -> ReconcilerError:
-    return ReconcilerError(f"the input has a record that cannot be read: {error}")
+def _unreadable(stream: str, id_: str | None, reason: str) -> ReconcilerError:
+    named = f"record {id_[:_LONGEST_ID]}" if id_ and id_.isprintable() else "a record"
+    return ReconcilerError(f"{named} of stream '{stream}' cannot be read: {reason}. {_LOOK}")
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a value is neither missing nor a text."""
+    return value is not None and not isinstance(value, str)
 
 
 def _phone_fields(rows: tuple[FieldMapping, ...], *, salesforce: bool) -> dict[str, bool]:

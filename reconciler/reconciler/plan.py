@@ -40,7 +40,7 @@ from reconciler.model import (
     allows,
     other,
 )
-from reconciler.rules.matching import pair_by_phone
+from reconciler.rules.matching import Candidate, pair_by_phone
 from reconciler.rules.merging import Decision, merge
 from reconciler.rules.routing import route
 from reconciler.settings import Settings
@@ -107,11 +107,13 @@ class Planner:
         """Find out who is who, for all records that changed since they were last planned."""
         pairs = self._ledger.pairs
         self._ledger.observations.index()
+        pairs.move_by_reference(self._run)
         if pairs.are_open():
-            # A record that names its other half keeps it, whoever else it takes the place of.
+            # Matching by reference wins over matching by successor.
             self._pair_by_reference()
         if self._follow_successors():
             self._pair_by_reference()
+        pairs.replace_deleted(self._run)
         if pairs.are_waiting():
             # Who is opened from here on waits for the next pairing.
             pairs.end_waiting()
@@ -129,7 +131,10 @@ class Planner:
         )
 
     def _pair_open(self) -> None:
-        self._summary.paired += self._ledger.pairs.by_phone_alone(self._run)
+        settings = self._settings
+        by_phone = self._ledger.pairs.by_phone_alone(
+            self._run, skip_mismatches=settings.on_name_mismatch == "skip"
+        )
         for groups, holders in self._ledger.pairs.groups_by_phone():
             made: list[tuple[int, int]] = []
             duplicates: dict[int, int] = {}
@@ -137,18 +142,62 @@ class Planner:
                 found = pair_by_phone(
                     group,
                     holders,
-                    objects=self._settings.objects,
-                    shared_phone=self._settings.shared_phone,
+                    objects=settings.objects,
+                    shared_phone=settings.shared_phone,
+                    on_name_mismatch=settings.on_name_mismatch,
+                    created=self._created_values(group),
                 )
                 made += found.pairs
                 duplicates |= found.duplicates
             self._ledger.pairs.store(made, duplicates, self._run)
-            self._summary.paired += len(made)
+            by_phone += len(made)
+        self._summary.paired += by_phone
+        if by_phone:
+            self._summary.name_mismatches = self._ledger.pairs.count_name_mismatches(self._run)
         # Those of them whose creates were under way when they were merged or converted.
         self._follow_successors()
         self._ledger.plans.settle_gone(self._side, self._observed.get(self._side, 0))
         if not allows(self._settings.sync_direction, other(self._side)):
             self._ledger.plans.settle_alone(self._side)
+
+    def _created_values(self, group: Sequence[Candidate]) -> dict[tuple[int, int], int]:
+        """How many of the values that a create sent each record shows that may come from it.
+
+        Args:
+            group: Records that share numbers.
+
+        Returns:
+            By the rows of the source and of the record, only where at least half of them are shown.
+        """
+        sources = [one for one in group if one.creating is not None]
+        if not sources:
+            return {}
+        plans = self._ledger.plans
+        shown = plans.delivered([one.row for one in group])
+        sent = plans.sent([one.row for one in sources], self._run).unseen
+        found: dict[tuple[int, int], int] = {}
+        for source in sources:
+            to = other(source.side)
+            opened = sent.get((source.row, to))
+            made_from = (opened and opened.made_from) or shown[source.row]
+            for record in group:
+                if record.side != to:
+                    continue
+                name = record.object if to == SALESFORCE else source.object
+                exchange = self._exchanges.get(name, self._nothing)
+                values = exchange.held(source.side, made_from).canonical
+                there = exchange.held(to, shown[record.row]).canonical
+                travelled = [
+                    (value, there[position])
+                    for position, (value, rule) in enumerate(
+                        zip(values, exchange.rules, strict=True)
+                    )
+                    if value is not None and value is not UNSET and rule.leads(to)
+                ]
+                equal = sum(one == two for one, two in travelled)
+                if equal * 2 >= len(travelled):
+                    found[source.row, record.row] = equal
+        return found
 
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
@@ -230,7 +279,10 @@ class Planner:
         conflicts: list[tuple[str, str, Any, Any]] = []
         seen = self._seen(pair, exchange, held, unseen)
         decisions = [
-            one for one in merged.decisions if one.travels and self._takes_part(pair, one.to)
+            one
+            for one in merged.decisions
+            if one.travels
+            and (self._takes_part(pair, one.to) or self._gives_up_its_number(pair, held, one))
         ]
         regions = {
             side: exchange.region_after(
@@ -438,6 +490,20 @@ class Planner:
             "person_account_shadow",
         }
 
+    def _gives_up_its_number(
+        self, pair: OpenPair, held: Mapping[Side, Held], decision: Decision
+    ) -> bool:
+        """Whether a record that lost its last number has lost this one to another of its side."""
+        number = held[PHONEIQ].canonical[decision.position]
+        return (
+            decision.to == PHONEIQ
+            and pair.salesforce.skip == "no_valid_phone"
+            and held[SALESFORCE].canonical[decision.position] is None
+            and isinstance(number, str)
+            and is_valid(number)
+            and self._ledger.pairs.shows_number(SALESFORCE, number, pair.salesforce.row)
+        )
+
     @staticmethod
     def _change(
         exchange: Exchange, held: Mapping[Side, Held], decision: Decision, region: str | None
@@ -449,25 +515,33 @@ class Planner:
         return Change(old, new, decision.why, sent), skip
 
     def _add_reference(self, pair: OpenPair, changes: dict[Side, dict[str, Change]]) -> None:
-        """One of the two records names the other, so that a lost ledger finds the pair again."""
-        if (
-            pair.phoneiq.reference == pair.salesforce.id
-            or pair.salesforce.reference == pair.phoneiq.id
-        ):
-            return
+        """One of the two records names the other, so that a lost ledger finds the pair again.
+
+        Neither names a third one.
+        """
+        salesforce, phoneiq = pair.salesforce, pair.phoneiq
+        is_named = phoneiq.id == salesforce.reference, salesforce.id == phoneiq.reference
+        names_another = (
+            salesforce.reference is not None and not is_named[0],
+            phoneiq.reference is not None and not is_named[1],
+        )
         external_id = self._settings.salesforce_external_id_field
         direction = self._settings.sync_direction
-        if allows(direction, PHONEIQ):
-            if self._takes_part(pair, PHONEIQ):
-                changes[PHONEIQ] |= {
-                    _SALESFORCE_ID: _set_to(pair.salesforce.id, "paired", pair.phoneiq.reference),
-                    _SALESFORCE_OBJECT: _set_to(
-                        pair.salesforce.object,
-                        "paired",
-                        pair.phoneiq.delivered.get(_SALESFORCE_OBJECT),
-                    ),
-                }
-        elif external_id and self._takes_part(pair, SALESFORCE):
+        may_write_to_phoneiq = allows(direction, PHONEIQ) and self._takes_part(pair, PHONEIQ)
+        if may_write_to_phoneiq and not is_named[1] and (not is_named[0] or names_another[1]):
+            changes[PHONEIQ] |= {
+                _SALESFORCE_ID: _set_to(salesforce.id, "paired", phoneiq.reference),
+                _SALESFORCE_OBJECT: _set_to(
+                    salesforce.object, "paired", phoneiq.delivered.get(_SALESFORCE_OBJECT)
+                ),
+            }
+        if (
+            external_id
+            and allows(direction, SALESFORCE)
+            and self._takes_part(pair, SALESFORCE)
+            and not is_named[0]
+            and (names_another[0] or not (is_named[1] or allows(direction, PHONEIQ)))
+        ):
             changes[SALESFORCE][external_id] = _set_to(
                 pair.phoneiq.id, "paired", pair.salesforce.reference
             )

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from reconciler.applying import apply_settings, are_applied
 from reconciler.errors import ApprovalError
 from reconciler.fields.canonical import known
 from reconciler.ledger import Ledger
@@ -21,6 +22,17 @@ from reconciler.summary import Summary
 _WRITTEN: tuple[Side, Side] = (PHONEIQ, SALESFORCE)
 #: Writes that a message names.
 _NAMED = 3
+
+
+def prepare(copy: Ledger, settings: Settings) -> None:
+    """Let a copy of the ledger be planned with the settings of now, as the next run does it.
+
+    Args:
+        copy: The copy.
+        settings: The settings of the job.
+    """
+    if not copy.controls.get("deleted_at") and not are_applied(copy, settings):
+        apply_settings(copy, settings, copy.runs.latest() + 1)
 
 
 def previewed(copy: Ledger, settings: Settings, side: Side) -> Iterator[list[Write]]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reconciler.applying import applied_settings, apply_settings
 from reconciler.errors import (
     LeaseHeldError,
     LedgerMismatchError,
@@ -23,12 +24,12 @@ from reconciler.errors import (
 from reconciler.fields.defaults import NEEDED, NEEDED_IF_THERE, stream_of
 from reconciler.ledger import Ledger
 from reconciler.ledger.lease import Work
-from reconciler.ledger.runs import now
+from reconciler.ledger.runs import new_token, now
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, Write, other
 from reconciler.notifying import notify
 from reconciler.observation import Observer
 from reconciler.plan import Planner
-from reconciler.preview import check_approved, previewed, without_values
+from reconciler.preview import check_approved, prepare, previewed, without_values
 from reconciler.progress import Progress
 from reconciler.reverting import Revert, revert_writes
 from reconciler.settings import OBSERVING, SYNCED_OBJECTS, Settings
@@ -49,6 +50,12 @@ _LOGGED: Final = 1_000
 
 #: Seconds between two looks at whether the operator has paused the sync.
 _ATTENTION: Final = 0.5
+
+#: Runs have numbers below this.
+_RUNS: Final = 2**31
+
+#: What the error of a run says whose bookmark was refused.
+_REFUSED: Final = "Records before the bookmark would be missing"
 
 #: What to do about a mapped field that was not extracted.
 _EXTRACT_IT: Final = (
@@ -84,6 +91,7 @@ class Run:
         self._asked = 0.0
         self._paused = False
         self._started = self._committed = time.monotonic()
+        self._batches = 0
         self._stack = ExitStack()
         #: Whether there is nothing to do, since the sync was deleted.
         self.is_idle = False
@@ -100,8 +108,11 @@ class Run:
             )
             self._lease = self._stack.enter_context(self._ledger.lease(holder))
             self._take_lease()
-            self._before = self._ledger.runs.latest()
-            self._run = self._ledger.runs.begin(self.settings.mode, self._part)
+            self._token = new_token()
+            self._run = self._ledger.runs.begin(self.settings.mode, self._part, self._token)
+            if self.settings.dry_run:
+                applied = applied_settings(self._ledger, self.settings)
+                self._observer = Observer(self.settings.reads, applied)
             self._progress = Progress(self.name, self._ledger.note_progress)
             self._stack.callback(self._progress.close)
             self._stack = self._stack.pop_all()
@@ -148,8 +159,13 @@ class Run:
         self.is_idle = held["deleted_at"] is not None
 
     def _is_unprepared(self) -> bool:
-        """Whether the ledger was last planned with other settings."""
-        return not self.is_idle and self._heeded != self.settings.fingerprint
+        """Whether the ledger is to be planned with other settings than last.
+
+        A dry run leaves them as they are, but for those of a new ledger.
+        """
+        if self.is_idle or (self.settings.dry_run and self._heeded is not None):
+            return False
+        return self._heeded != self.settings.fingerprint
 
     def _prepare(self) -> None:
         """Let the ledger heed the settings of now."""
@@ -175,11 +191,19 @@ class Run:
 
     @property
     def marker(self) -> dict[str, Any]:
-        """What every STATE carries: which ledger, as of which run, holds what it covers."""
-        return {"ledger_id": self._ledger.id, "run": self._run}
+        """What every STATE carries: which ledger, as of which commit, holds what it covers."""
+        return {
+            "ledger_id": self._ledger.id,
+            "run": self._run,
+            "token": self._token,
+            "batches": self._batches,
+        }
 
     def check_marker(self, marker: Mapping[str, Any] | None, *, has_bookmark: bool) -> None:
         """Make sure that the ledger holds all that lies before the tap's bookmark.
+
+        Where it does not, its side counts as not observed until an extract is accepted that is
+        complete: workers that start from no bookmark write nothing either.
 
         Args:
             marker: What an earlier run put into the STATE that the tap started from, or None.
@@ -188,28 +212,41 @@ class Run:
         Raises:
             LedgerMismatchError: It does not; the message names `--full-refresh`.
         """
-        advice = (
-            "Records before the bookmark would be missing, so nothing was stored or written. "
-            "Read everything again: meltano run --full-refresh contact-sync"
-        )
+        found = self._mismatch(marker) if marker is not None or has_bookmark else None
+        if found is not None:
+            self._ledger.runs.mark_incomplete(self.settings.reads)
+            raise LedgerMismatchError(
+                f"{found}. {_REFUSED}, so nothing was stored or written. Read everything again: "
+                "meltano run --full-refresh contact-sync"
+            )
+
+    def _mismatch(self, marker: Mapping[str, Any] | None) -> str | None:
+        """Why the ledger does not hold what lies before a bookmark, or None where it does."""
+        id_ = self._ledger.id[:8]
         if marker is None:
-            if has_bookmark:
-                raise LedgerMismatchError(
-                    "the tap starts from a bookmark that was not written through this ledger "
-                    f"({self._ledger.id[:8]}). {advice}"
-                )
-            return
+            return (
+                f"the tap starts from a bookmark that was not written through this ledger ({id_})"
+            )
         if marker.get("ledger_id") != self._ledger.id:
             found = str(marker.get("ledger_id"))[:8]
-            raise LedgerMismatchError(
-                f"the tap's bookmark belongs to another ledger ({found}) than this one "
-                f"({self._ledger.id[:8]}): it was lost, moved or swapped. {advice}"
+            return (
+                f"the tap's bookmark belongs to another ledger ({found}) than this one ({id_}): "
+                "it was lost, moved or swapped"
             )
-        if marker.get("run", 0) > self._before:
-            raise LedgerMismatchError(
-                f"the tap's bookmark is newer (run {marker.get('run')}) than the ledger (run "
-                f"{self._before}): the ledger was restored from an older copy. {advice}"
-            )
+        run, token, batches = marker.get("run"), marker.get("token"), marker.get("batches", 0)
+        if not isinstance(run, int) or not 0 < run < _RUNS:
+            run = "?"
+        elif isinstance(batches, int):
+            known = self._ledger.runs.identity(run)
+            if known is not None and known.token == token and known.batches >= batches:
+                # Bookmarks of an older version have no token: what tells its runs apart is less.
+                is_refused = _REFUSED in (known.error or "")
+                if token is not None or (known.pipe == self.settings.mode and not is_refused):
+                    return None
+        return (
+            f"the tap's bookmark was written by run {run} of another copy of this ledger ({id_}): "
+            "the ledger was restored from an older copy, or two copies were used"
+        )
 
     # --- observing --------------------------------------------------------------------------
 
@@ -218,12 +255,22 @@ class Run:
 
         Raises:
             SettingsError: A mapping names a field that the stream does not have.
+            ReconcilerError: The schema is not one of an object.
         """
         if stream not in NEEDED:
+            if not stream:
+                raise ReconcilerError("the input has a SCHEMA message that names no stream")
             return
         if self.settings.mode == "observe-salesforce" and stream not in self._streams:
             self._share(stream)
-        fields = schema.get("properties", {})
+        fields = schema.get("properties")
+        if not isinstance(fields, dict) or not all(
+            isinstance(one, dict) for one in fields.values()
+        ):
+            raise ReconcilerError(
+                f"the SCHEMA of stream '{stream}' cannot be read: its 'properties' have to be an "
+                "object with an object for each field"
+            )
         self._streams[stream] = frozenset(fields)
         reads = self.settings.reads
         names = self.settings.objects_in(stream) if reads == SALESFORCE else self.settings.objects
@@ -245,11 +292,18 @@ class Run:
 
         Raises:
             MissingStreamError: The record lacks a field without which syncing is not safe.
+            ReconcilerError: The record cannot be read, or came before its stream's schema.
         """
         if stream not in NEEDED or self.is_idle:
+            if not stream:
+                raise ReconcilerError("the input has a RECORD message that names no stream")
             return False
         if stream not in self._checked:
-            self._check_record(stream, self._observer.decode(record))
+            if stream not in self._streams:
+                raise ReconcilerError(
+                    f"a record of stream '{stream}' came before the SCHEMA of its stream"
+                )
+            self._check_record(stream, self._observer.decode(stream, record))
         self._buffer.append((stream, record))
         if len(self._buffer) < _BATCH and time.monotonic() - self._committed < _PATIENCE:
             return False
@@ -260,12 +314,18 @@ class Run:
         """Commit what was taken."""
         if self._buffer:
             held = self._ledger.observations
-            unread, known = held.unread(self.settings.reads, self._observer.sight(self._buffer))
+            unread, known = held.unread(
+                self.settings.reads, self._observer.sight(self._buffer, self.summary.read)
+            )
             looked_at = [
                 self._observer.look(one, held.phones_of(known[one.id]) if one.id in known else None)
                 for one in unread
             ]
             self.summary.changed += held.store(looked_at, self._run, known)
+            if looked_at:
+                # After them: a copy of the ledger that has this count has them, too.
+                self._batches += 1
+                self._ledger.runs.count_batches(self._run, self._batches)
         self.summary.read += len(self._buffer)
         self._buffer.clear()
         self._committed = time.monotonic()
@@ -412,12 +472,16 @@ class Run:
     def _preview(self) -> None:
         """Log what this pipe would write: ids, field names and reasons, but no values."""
         side = other(self.settings.reads)
-        if self.settings.mode == _FIRST or len(self._ledger.runs.complete()) < 2:
-            logger.info("%s: dry run: stored only", self.settings.mode)
-            return
         counts: Counter[str] = Counter()
         lines: list[str] = []
+        if self.settings.mode == _FIRST or not self._ledger.runs.complete():
+            logger.info("%s: dry run: stored only", self.settings.mode)
+            return
         with self._ledger.copy() as copy:
+            prepare(copy, self.settings)
+            if len(copy.runs.complete()) < len(SIDES):
+                logger.info("%s: dry run: stored only", self.settings.mode)
+                return
             for writes in previewed(copy, self.settings, side):
                 counts.update(write.action for write in writes)
                 lines += map(without_values, writes[: _LOGGED - len(lines)])
@@ -482,22 +546,12 @@ class Run:
 
     def _heed_changed_settings(self) -> None:
         """Read every record again with the settings of now, and plan all of them again."""
-        controls = self._ledger.controls
         before = self._heeded
-        self._ledger.runs.need(self.settings.needed_streams)
         if before is not None:
             logger.info("the settings have changed: every pair is planned again")
-            for side in (SALESFORCE, PHONEIQ):
-                observer = Observer(side, self.settings)
-                for records in self._ledger.observations.bodies(side):
-                    self._ledger.observations.store(
-                        [observer.read(*one) for one in records], self._run
-                    )
-            self._ledger.observations.reopen_all()
+        apply_settings(self._ledger, self.settings, self._run)
+        if before is not None:
             self._say_what_was_not_extracted()
-        controls.set(
-            {"fingerprint": self.settings.fingerprint, "settings": self.settings.as_config()}
-        )
         self._heeded = self.settings.fingerprint
 
     def _say_what_was_not_extracted(self) -> None:

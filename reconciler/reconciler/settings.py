@@ -41,6 +41,7 @@ Pipe: TypeAlias = Literal[
 ]
 SharedPhone: TypeAlias = Literal["reject", "allow"]
 OnDelete: TypeAlias = Literal["keep", "propagate"]
+OnNameMismatch: TypeAlias = Literal["merge", "skip"]
 PhoneFormat: TypeAlias = Literal["e164", "international", "national"]
 
 #: The side that each pipe reads.
@@ -96,6 +97,7 @@ class Settings:
     )
     default_region: str = "US"
     shared_phone: SharedPhone = "reject"
+    on_name_mismatch: OnNameMismatch = "merge"
     on_delete: OnDelete = "keep"
     max_delete_percent: float = 10.0
     salesforce_external_id_field: str | None = None
@@ -591,6 +593,13 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
             "What happens to a second record of one side with a number that is taken.",
             enum=list(get_args(SharedPhone)),
             default="reject",
+        ),
+        "on_name_mismatch": _text(
+            "On name mismatch",
+            "What a shared number means where both records have a full name and the names differ: "
+            "one person, or two.",
+            enum=list(get_args(OnNameMismatch)),
+            default="merge",
         ),
         "on_delete": _text(
             "On delete",

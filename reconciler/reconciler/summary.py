@@ -19,6 +19,7 @@ class Summary:
         read: Records that the tap delivered.
         changed: Those of them that are new or differ from what the ledger held.
         paired: Pairs made.
+        name_mismatches: Those of them, made by phone, of people with different full names.
         created: Creates emitted.
         updated: Updates emitted.
         deleted: Deletes emitted.
@@ -34,6 +35,7 @@ class Summary:
     read: int = 0
     changed: int = 0
     paired: int = 0
+    name_mismatches: int = 0
     created: int = 0
     updated: int = 0
     deleted: int = 0
@@ -51,6 +53,7 @@ class Summary:
             "read": self.read,
             "changed": self.changed,
             "paired": self.paired,
+            **({"name_mismatches": self.name_mismatches} if self.name_mismatches else {}),
             "created": self.created,
             "updated": self.updated,
             "deleted": self.deleted,

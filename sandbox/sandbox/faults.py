@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Side = Literal["phoneiq", "salesforce"]
-Kind = Literal["status", "disconnect", "row_error"]
+Kind = Literal["status", "disconnect", "cut_body", "empty_body", "html", "row_error"]
 
 _CODES = {
     "phoneiq": {
@@ -47,7 +47,9 @@ class Fault:
     Attributes:
         side: The side that fails.
         kind: `status` answers with a status and does nothing; `disconnect` does the work and
-            breaks the connection in the middle of the answer; `row_error` refuses rows.
+            breaks the connection in the middle of the answer; `cut_body` and `empty_body` do the
+            work and answer with half of the body, or none, as if that were all; `html` answers
+            with a web page and does nothing; `row_error` refuses rows.
         method: Only requests of this method.
         path: Only requests whose path this regular expression finds something in.
         after: How many matching requests (rows) go well first.
@@ -185,8 +187,11 @@ class Faults:
             elif fault.kind == "status":
                 await _read_all(receive)
                 await _answer(fault, scope["path"], send)
+            elif fault.kind == "html":
+                await _read_all(receive)
+                await _answer_page(send)
             else:
-                await _break_off(app, scope, receive, send)
+                await _break_off(app, scope, receive, send, fault.kind)
 
         return faulty
 
@@ -218,8 +223,18 @@ async def _answer(fault: Fault, path: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _break_off(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let `app` do its work, send half of its answer, and return: the server then hangs up."""
+async def _answer_page(send: Send) -> None:
+    body = b"<!DOCTYPE html><html><title>Please log in</title></html>"
+    headers = [(b"content-type", b"text/html"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _break_off(app: ASGIApp, scope: Scope, receive: Receive, send: Send, kind: Kind) -> None:
+    """Let `app` do its work and send less than its answer.
+
+    With `disconnect` the answer announces more than is sent: the server then hangs up.
+    """
     start: Message = {}
     body = bytearray()
 
@@ -234,9 +249,10 @@ async def _break_off(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -
         # Such an answer has no middle. This one has, and the client sees that it is cut short.
         start["status"] = 200
     body = body or bytearray(b"{}")
+    sent = bytes(body[: 0 if kind == "empty_body" else len(body) // 2])
+    hangs_up = kind == "disconnect"
     headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
-    start["headers"] = [*headers, (b"content-length", str(len(body)).encode())]
+    length = len(body) if hangs_up else len(sent)
+    start["headers"] = [*headers, (b"content-length", str(length).encode())]
     await send(start)
-    await send(
-        {"type": "http.response.body", "body": bytes(body[: len(body) // 2]), "more_body": True}
-    )
+    await send({"type": "http.response.body", "body": sent, "more_body": hangs_up})

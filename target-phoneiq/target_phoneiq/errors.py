@@ -16,6 +16,10 @@ class StopError(click.ClickException):
         logging.getLogger("target-phoneiq").error(self.message)
 
 
+class InputError(StopError):
+    """A message of the input breaks the rules of Singer, or asks for what cannot be done."""
+
+
 class SignalError(StopError):
     """Ends the target where a signal asks for it, with the signal's exit code."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
@@ -79,7 +80,12 @@ class RejectFile:
         self.codes[error.code] += 1
 
     def _open(self) -> IO[str]:
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        """Open the file at its end, on a fresh line where a crash cut the last one."""
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         # The file may be an older one that others can read.
         self.path.chmod(0o600)
+        state = os.fstat(file)
+        filled = stat.S_ISREG(state.st_mode) and state.st_size
+        if filled and os.pread(file, 1, state.st_size - 1) != b"\n":
+            os.write(file, b"\n")
         return os.fdopen(file, "a", encoding="utf-8")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phoneiq_client import ErrorDetail
 from singer_sdk.sinks import Sink
 
-from target_phoneiq.writes import RecordWrite
+from target_phoneiq.errors import InputError
+from target_phoneiq.writes import STREAM, RecordWrite
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from target_phoneiq.rejects import RejectFile
     from target_phoneiq.target import TargetPhoneIQ
     from target_phoneiq.writer import Writer
+
+_KEYS: Final = ("id", "salesforce_id")
+"""The fields that a contact is found by."""
 
 
 class PhoneIQSink(Sink):
@@ -33,7 +39,7 @@ class PhoneIQSink(Sink):
         """Return none: PhoneIQ checks every field, and its refusals are kept one by one."""
 
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Pass on the records of a BATCH message's file.
+        """Pass on records that were gathered; none are, but the SDK asks for it.
 
         Args:
             context: Holds `records`.
@@ -51,8 +57,12 @@ class ContactsSink(PhoneIQSink):
         Args:
             target: The target that the sink belongs to.
             kwargs: As the SDK's `Sink` takes them.
+
+        Raises:
+            InputError: If the stream's key is none that finds a contact.
         """
-        # Whatever the stream's key: a new contact has no id yet, and its record may leave it out.
+        _check_keys(kwargs["schema"], kwargs.get("key_properties") or [])
+        # Whichever of the two it is: a new contact has no id yet, and its record may leave it out.
         super().__init__(target, **(kwargs | {"key_properties": []}))
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
@@ -63,6 +73,24 @@ class ContactsSink(PhoneIQSink):
             context: Not used.
         """
         self.writer.add(RecordWrite(self.stream_name, record))
+
+
+def _check_keys(schema: dict[str, Any], keys: Sequence[str]) -> None:
+    """Refuse a key that would be passed over: each contact would be created again.
+
+    Raises:
+        InputError: If no contact is found by it, or the schema does not have it.
+    """
+    named = f"the stream {STREAM!r} has key_properties {list(keys)}"
+    if any(key not in _KEYS for key in keys):
+        message = (
+            f"{named}; contacts are found by {' or '.join(_KEYS)}. Change the key with stream_maps "
+            "(__key_properties__), or leave it out to create every contact"
+        )
+        raise InputError(message)
+    if missing := [key for key in keys if key not in schema["properties"]]:
+        message = f"{named}, but its schema has no property {missing[0]!r}"
+        raise InputError(message)
 
 
 class UnknownStreamSink(PhoneIQSink):

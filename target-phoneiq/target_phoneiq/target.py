@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import sys
 import time
-from collections import Counter
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from phoneiq_client import PhoneIQ
@@ -17,197 +15,20 @@ from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from target_phoneiq.errors import SignalError, StopError
+from target_phoneiq.errors import InputError, SignalError, StopError
+from target_phoneiq.messages import ENDING, MessageReader, kind_of, read_to_end
 from target_phoneiq.rejects import RejectFile
 from target_phoneiq.sinks import ContactsSink, PhoneIQSink, UnknownStreamSink
 from target_phoneiq.writer import Writer
-from target_phoneiq.writes import NOT_JSON, STREAM, PlainWrite, Upserts, decode_json, sorted_out
+from target_phoneiq.writes import STREAM, PlainWrite, Upserts, decode_json, sorted_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType
 
     from singer_sdk import metrics
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-
-
-CHUNK: Final = 1 << 18
-"""The most bytes of input that are read at once."""
-
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
-"""The signals that the SDK has handlers for."""
-
-
-class _Message(msgspec.Struct):
-    """A Singer message; what a record holds stays text until it is known what it is for."""
-
-    type: str
-    stream: str = ""
-    record: msgspec.Raw = msgspec.Raw()
-
-
-_decode_message = msgspec.json.Decoder(_Message).decode
-
-
-class MessageReader(GenericSingerReader[bytes]):
-    """Reads messages fast, and keeps their content, which is personal, out of errors.
-
-    A signal ends the reading, but not in the middle of what is done with a message: that may be
-    half a line of the reject file or half a STATE.
-    """
-
-    _signal: int | None = None
-    _is_waiting = False
-
-    @property
-    def default_input(self) -> IO[bytes]:
-        """Standard input."""
-        return sys.stdin.buffer
-
-    def process_lines(
-        self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
-    ) -> Counter[str]:
-        """Hand each message to the callback of its type; records in a row together, as `records`.
-
-        A record that can stay so is undecoded. What has arrived is handed over at once.
-
-        Args:
-            file_input: The messages, a line each.
-            callbacks: What takes the messages, by type.
-
-        Returns:
-            How many messages of each type there were.
-
-        Raises:
-            SignalError: If a signal came.
-            StopError: If a line is no message.
-        """
-        seen: Counter[str] = Counter()
-
-        def hand_over(kind: str, message: dict[str, Any], count: int = 1) -> None:
-            callbacks[kind](message)
-            seen[kind] += count
-
-        def hand_over_records(stream: str, records: list[msgspec.Raw]) -> None:
-            if records:
-                message = {"type": "RECORD", "stream": stream, "records": records}
-                hand_over("RECORD", message, len(records))
-
-        source = getattr(file_input, "buffer", file_input) or self.default_input
-        self._wait()
-        for lines in _arriving(source):
-            self._is_waiting = False
-            stream: str = ""
-            records: list[msgspec.Raw] = []
-            for line, read in zip(lines, _messages(lines), strict=True):
-                if read is not None and read.type == "RECORD" and read.stream and read.record:
-                    if read.stream != stream:
-                        hand_over_records(stream, records)
-                        stream, records = read.stream, []
-                    records.append(read.record)
-                    continue
-                hand_over_records(stream, records)
-                records = []
-                message = self.deserialize_json(line)
-                self.assert_line_requires(message, {"type"})
-                kind = message["type"]
-                if kind not in callbacks:
-                    text = f"the input holds a message of the unknown type {kind!r}"
-                    raise StopError(text)
-                if kind == "RECORD":
-                    self.assert_line_requires(message, {"stream", "record"})
-                    message["records"] = [message["record"]]
-                hand_over(kind, message)
-            hand_over_records(stream, records)
-            self._wait()
-        self._is_waiting = False
-        return seen
-
-    def _wait(self) -> None:
-        # In this order: a signal is seen here, or ends the wait.
-        self._is_waiting = True
-        if self._signal is not None:
-            raise SignalError(self._signal)
-
-    def end(self, signum: int) -> None:
-        """End the reading; called by a signal, in the middle of whatever is done.
-
-        Args:
-            signum: The signal.
-
-        Raises:
-            SignalError: If nothing is done but to wait for input.
-        """
-        if self._signal is None:
-            self._signal = signum
-            if self._is_waiting:
-                raise SignalError(signum)
-
-    def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        """Return the message of one line.
-
-        Args:
-            line: The line.
-
-        Raises:
-            StopError: If the line is no JSON object.
-        """
-        try:
-            message = decode_json(line)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict):
-            text = f"a line of {len(line)} bytes in the input is not a Singer message"
-            raise StopError(text)
-        return message
-
-    @staticmethod
-    def assert_line_requires(line_dict: dict[str, Any], requires: set[str]) -> None:
-        """Check that a message has what it needs.
-
-        Raises:
-            StopError: If it has not.
-        """
-        if not requires <= line_dict.keys():
-            missing = ", ".join(sorted(requires - line_dict.keys()))
-            kind = line_dict.get("type", "message without type")
-            text = f"a {kind} of the stream {line_dict.get('stream')} lacks {missing}"
-            raise StopError(text)
-
-
-def _arriving(source: IO[Any]) -> Iterator[list[bytes]]:
-    """Yield the lines of a stream as they arrive, those together that came together."""
-    read = getattr(source, "read1", None)
-    if read is None:
-        # A text in memory.
-        yield io.BytesIO(source.read().encode()).readlines()
-        return
-    begun: list[bytes] = []
-    while chunk := read(CHUNK):
-        end = chunk.rfind(b"\n") + 1
-        if end:
-            yield io.BytesIO(b"".join([*begun, chunk[:end]])).readlines()
-            begun.clear()
-        begun.append(chunk[end:])
-    if last := b"".join(begun):
-        yield [last]
-
-
-def _messages(lines: list[bytes]) -> list[_Message | None]:
-    """Decode lines; None stands for one that is no message at first sight."""
-    try:
-        return list(map(_decode_message, lines))
-    except NOT_JSON:
-        return list(map(_message, lines))
-
-
-def _message(line: bytes) -> _Message | None:
-    try:
-        return _decode_message(line)
-    except NOT_JSON:
-        return None
 
 
 class TargetPhoneIQ(Target):
@@ -329,7 +150,8 @@ class TargetPhoneIQ(Target):
             StopError: If the input breaks the rules of Singer.
         """
         try:
-            super().invoke(**kwargs)
+            with read_to_end(None if kwargs.get("file_input") else sys.stdin.buffer):
+                super().invoke(**kwargs)
         except SingerSDKError as error:
             raise StopError(str(error)) from error
 
@@ -354,11 +176,14 @@ class TargetPhoneIQ(Target):
         """Write what is left and say what was done.
 
         Raises:
+            InputError: If a message ended the input; the SDK has exceptions of its own for some.
             StopError: If there were more rejects than `max_rejects`.
         """
         self.writer.finish()
         super().process_endofpipe()
         self._say_what_was_done()
+        if self._reader.problem is not None:
+            raise self._reader.problem
         most = self.config.get("max_rejects")
         if most is not None and self.rejects.count > most:
             message = (
@@ -374,16 +199,20 @@ class TargetPhoneIQ(Target):
         if counter is None or not isinstance(records[0], msgspec.Raw):
             for record in records:
                 self._process_any_record(stream, record)
+                self._reader.number += 1
             return
         for found in sorted_out(records):
+            count = 1
             if isinstance(found, Upserts):
+                count = len(found.lines)
                 self.writer.add_upserts(found)
-                counter.value += len(found.lines)
+                counter.value += count
             elif isinstance(found, PlainWrite):
                 self.writer.add(found)
                 counter.value += 1
             else:
                 self._process_any_record(stream, found)
+            self._reader.number += count
 
     def _process_any_record(self, stream: str, record: Any) -> None:
         """Hand a record to its sink: the SDK's own way without validation and date parsing."""
@@ -391,11 +220,14 @@ class TargetPhoneIQ(Target):
             try:
                 record = decode_json(record)
             except ValueError as error:
-                message = f"a RECORD of the stream {stream} is not JSON"
-                raise StopError(message) from error
+                message = f"a RECORD of the stream {stream!r} is not JSON in UTF-8"
+                raise InputError(message) from error
         if not isinstance(record, dict):
-            message = f"a RECORD of the stream {stream} is a {type(record).__name__}, not an object"
-            raise StopError(message)
+            message = (
+                f"a RECORD of the stream {stream!r}: 'record' is {kind_of(record)}, "
+                "allowed is an object"
+            )
+            raise InputError(message)
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
         for stream_map in self.mapper.stream_maps[stream]:
@@ -420,6 +252,9 @@ class TargetPhoneIQ(Target):
         ):
             self._unmapped[stream] = sink.record_counter_metric
 
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Ignore table versions: absence is never a deletion."""
+
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Hand a STATE to the writer, which knows when it may pass."""
         self._assert_line_requires(message_dict, requires={"value"})
@@ -437,11 +272,11 @@ class TargetPhoneIQ(Target):
 
     def _write_state_message(self, state: Any) -> None:
         """Emit STATE; a signal would cut it short where Python does not buffer its output."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             super()._write_state_message(state)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def _connect(self, sleep: Callable[[float], None]) -> PhoneIQ:
         try:

@@ -25,8 +25,11 @@ SDC_PREFIX = "_sdc_"
 SALESFORCE_ID_STEM = 15
 """The part of a Salesforce id that its short and its long form share."""
 
-NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises where it refuses a text."""
+
+DELETED_AT: Final = "_sdc_deleted_at"
+"""The field that marks a contact that is deleted, with the time of it."""
 
 # A record as the reconciler writes it: msgspec decodes and checks it in one step.
 _PLAIN: Any = msgspec.defstruct(
@@ -144,6 +147,7 @@ class PlainWrite(Write):
 
     def operation(self) -> Operation:
         """Return what PhoneIQ is to do."""
+        _check_deleted_at(self._fields.sdc_deleted_at)
         self._fields.id = self._fields.sdc_deleted_at = msgspec.UNSET
         return self._operation(self._fields)
 
@@ -159,7 +163,7 @@ class RecordWrite(Write):
         self.stream = stream
         self.id = None if record.get("id") == "" else record.get("id")
         self.external_id = record.get("salesforce_id") or None
-        self.deleted = record.get("_sdc_deleted_at") is not None
+        self.deleted = record.get(DELETED_AT) is not None
         self.size = 0
         self.record = record
 
@@ -168,6 +172,7 @@ class RecordWrite(Write):
         if self.id is not None and not isinstance(self.id, str):
             message = f"An id is a text, this one is a {type(self.id).__name__}."
             raise RefusedError("invalid_field", message, "id")
+        _check_deleted_at(self.record.get(DELETED_AT))
         contact = {} if self.deleted else self._contact()
         try:
             operation = _encode(self._operation(contact))
@@ -193,6 +198,19 @@ class RecordWrite(Write):
         except msgspec.ValidationError as error:
             _refuse_type(error)
         return contact
+
+
+def _check_deleted_at(value: Any) -> None:
+    """Refuse what may or may not mean a deletion: false, an empty text, a list.
+
+    Raises:
+        RefusedError: If it is neither a time nor null.
+    """
+    if value in (None, msgspec.UNSET) or (isinstance(value, str) and value):
+        return
+    found = "an empty text" if value == "" else f"a {type(value).__name__}"
+    message = f"{DELETED_AT} is {found}; allowed is a time as text, or null for no deletion."
+    raise RefusedError("invalid_field", message, DELETED_AT)
 
 
 class Upserts(NamedTuple):
@@ -260,6 +278,9 @@ def decode_json(text: msgspec.Raw | bytes | str) -> Any:
     """
     try:
         return _decode(text)
+    except RecursionError:
+        message = "it is nested too deeply"
+        raise ValueError(message) from None
     except NOT_JSON:
         return json.loads(text if isinstance(text, str) else bytes(text), parse_constant=_refuse)
 

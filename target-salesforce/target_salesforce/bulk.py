@@ -44,6 +44,26 @@ _VERBS = {
 _ERROR = re.compile(r"(?P<code>\w+):(?P<message>.*?)(?::(?P<fields>[\w, ]*))?\s*--", re.DOTALL)
 
 
+class _Created(msgspec.Struct):
+    """The answer to the creation of a job."""
+
+    id: str
+
+
+class _Job(msgspec.Struct):
+    """What Salesforce says of a job."""
+
+    state: str
+    processed: int | None = msgspec.field(name="numberRecordsProcessed", default=None)
+    failed: int | None = msgspec.field(name="numberRecordsFailed", default=None)
+    error: str | None = msgspec.field(name="errorMessage", default=None)
+
+
+_decode_created = msgspec.json.Decoder(_Created).decode
+# A count may be a text.
+_decode_job = msgspec.json.Decoder(_Job, strict=False).decode
+
+
 class Upload:
     """A CSV of writes of one kind, and the way back from a result line to its write."""
 
@@ -237,15 +257,15 @@ class Bulk:
         content = upload.content()
         tries = 3
         while True:
-            created = self._session.request(
-                "POST", "jobs/ingest", body=msgspec.json.encode(request)
-            )
-            job: str = created.json()["id"]
+            job = self._session.request(
+                "POST", "jobs/ingest", _decode_created, body=msgspec.json.encode(request)
+            ).id
             tries -= 1
             try:
                 self._session.request(
                     "PUT",
                     f"jobs/ingest/{job}/batches",
+                    len,
                     body=content,
                     headers={"Content-Type": "text/csv; charset=UTF-8"},
                     repeatable=False,
@@ -264,31 +284,30 @@ class Bulk:
     def _set_state(self, job: str, state: str) -> None:
         try:
             self._session.request(
-                "PATCH", f"jobs/ingest/{job}", body=msgspec.json.encode({"state": state})
+                "PATCH", f"jobs/ingest/{job}", len, body=msgspec.json.encode({"state": state})
             )
         except RefusedError:
             # Repeating after a lost answer is refused since the job has moved on already.
-            if self._job(job)["state"] == "Open":
+            if self._job(job).state == "Open":
                 raise
 
-    def _job(self, job: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._session.request("GET", f"jobs/ingest/{job}").json()
-        return answer
+    def _job(self, job: str) -> _Job:
+        return self._session.request("GET", f"jobs/ingest/{job}", _decode_job)
 
-    def _wait(self, job: str) -> dict[str, Any]:
+    def _wait(self, job: str) -> _Job:
         """Wait until Salesforce is done; it gives a job up by itself after a day at the most."""
         pause = 0.2
         while True:
             sleep(pause)
             pause = min(pause * 2, 15.0)
             state = self._job(job)
-            if state["state"] in {"JobComplete", "Failed", "Aborted"}:
+            if state.state in {"JobComplete", "Failed", "Aborted"}:
                 return state
-            self._logger.debug("Bulk job %s: %s", job, state["state"])
+            self._logger.debug("Bulk job %s: %s", job, state.state)
 
-    def _results(self, upload: Upload, job: str, state: dict[str, Any]) -> list[Result]:
-        complete = state["state"] == "JobComplete"
-        failed = int(state.get("numberRecordsFailed") or 0)
+    def _results(self, upload: Upload, job: str, state: _Job) -> list[Result]:
+        complete = state.state == "JobComplete"
+        failed = state.failed or 0
         if complete and not failed and upload.operation is not Operation.UPSERT:
             done = Result(created=upload.operation is Operation.CREATE)
             return [done] * len(upload.writes)
@@ -299,10 +318,11 @@ class Bulk:
         if not complete:
             failure = _job_failure(state)
             found["unprocessedrecords"] = lambda _operation, _line: Result(failure=failure)
+        expected = {"failedResults": failed, "successfulResults": (state.processed or 0) - failed}
         results: dict[int, Result] = {}
         unmatched: list[Result] = []
         for kind, result_of in found.items():
-            for line in self._lines(job, kind):
+            for line in self._lines(job, kind, expected.get(kind, 0)):
                 index, result = upload.take(line), result_of(upload.operation, line)
                 if index is not None:
                     results[index] = result
@@ -321,10 +341,16 @@ class Bulk:
             for index in range(len(upload.writes))
         ]
 
-    def _lines(self, job: str, kind: str) -> Iterator[dict[str, str]]:
+    def _lines(self, job: str, kind: str, expected: int) -> Iterator[dict[str, str]]:
+        def decode(content: bytes) -> str:
+            # Every line of Salesforce's ends with a line break.
+            if not content.endswith(b"\n") and (content or expected > 0):
+                raise ValueError("cut")
+            return content.decode()
+
         text = self._session.request(
-            "GET", f"jobs/ingest/{job}/{kind}", headers={"Accept": "text/csv"}
-        ).content.decode()
+            "GET", f"jobs/ingest/{job}/{kind}", decode, headers={"Accept": "text/csv"}
+        )
         return csv.DictReader(io.StringIO(text, newline=""))
 
 
@@ -340,13 +366,13 @@ def _failed(operation: Operation, line: dict[str, str]) -> Result:
     return Result(failure=failure)
 
 
-def _job_failure(state: dict[str, Any]) -> Failure:
+def _job_failure(state: _Job) -> Failure:
     """Say why a job left records unprocessed.
 
     Raises:
         LimitReachedError: because the limit of the day is used up.
     """
-    reason = state.get("errorMessage") or f"its state is {state['state']}"
+    reason = state.error or f"its state is {state.state}"
     match = re.match(r"\s*(\w+)\s*:", reason)
     failure = Failure(
         match[1] if match else "UNPROCESSED", f"not processed by the Bulk job: {reason}"

@@ -34,6 +34,9 @@ class _Describe(msgspec.Struct, rename="camel"):
     deletable: bool = False
 
 
+_decode = msgspec.json.Decoder(_Describe).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """An object.
@@ -60,7 +63,7 @@ class Description:
             RunStoppedError: there is no such object, or this user may not see it.
         """
         try:
-            response = session.request("GET", f"sobjects/{quote(name, safe='')}/describe")
+            described = session.request("GET", f"sobjects/{quote(name, safe='')}/describe", _decode)
         except RefusedError as error:
             if error.status != requests.codes.not_found:
                 raise RunStoppedError(
@@ -71,7 +74,6 @@ class Description:
                 f"Salesforce has no object {name!r} that this user can see. A stream must be "
                 f"named after an object, such as 'Contact'; rename it with stream_maps."
             ) from None
-        described = msgspec.json.decode(response.content, type=_Describe)
         return cls(
             described.name,
             {field.name.lower(): field for field in described.fields},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
@@ -62,9 +63,7 @@ class RejectFile:
         )
         try:
             if self._file is None:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                # A file that was there before may have been open to others.
-                Path(self._path).chmod(0o600)
+                self._file = self._open()
             os.write(self._file, line + b"\n")
         except OSError as error:
             raise RunStoppedError(
@@ -72,6 +71,17 @@ class RejectFile:
                 f"file in a folder that this user may write to"
             ) from None
         self.counts[failure.code] += 1
+
+    def _open(self) -> int:
+        """Open the file at its end, on a fresh line where a crash cut the last one."""
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        # A file that was there before may have been open to others.
+        Path(self._path).chmod(0o600)
+        state = os.fstat(file)
+        filled = stat.S_ISREG(state.st_mode) and state.st_size
+        if filled and os.pread(file, 1, state.st_size - 1) != b"\n":
+            os.write(file, b"\n")
+        return file
 
     def sync(self) -> None:
         """Make sure that what was added survives a crash of the machine."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import MissingKeyPropertiesError
+from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.sinks import BatchSink
 
 from target_salesforce.bulk import Bulk
@@ -30,8 +31,11 @@ class SalesforceSink(BatchSink):
         super().__init__(target=target, **kwargs)
         self.target = target
         self._required_keys = [key for key in self.key_properties if key != "Id"]
+        self._check_keys()
+        # Not in `setup`: the SDK logs a line of its own about what fails there.
+        self._prepare()
 
-    def setup(self) -> None:
+    def _prepare(self) -> None:
         """Read what Salesforce says of the object.
 
         Raises:
@@ -73,6 +77,31 @@ class SalesforceSink(BatchSink):
             counts=self.target.counts,
             logger=self.logger,
         )
+
+    def _check_keys(self) -> None:
+        """Refuse a key that would be passed over: each record would be created again.
+
+        Raises:
+            InvalidInputLine: no record is found by it.
+        """
+        if self.config.get("action") == "insert":
+            # Nothing is to be found.
+            return
+        external_id_field = self.config.get("external_id_field")
+        allowed = ["Id", external_id_field] if external_id_field else ["Id"]
+        folded = {name.lower() for name in allowed}
+        named = f"the stream {self.stream_name!r} has key_properties {list(self.key_properties)}"
+        if any(key.lower() not in folded for key in self.key_properties):
+            advice = (
+                "" if external_id_field else ", or the field that external_id_field names, once set"
+            )
+            raise InvalidInputLine(
+                f"{named}; records are found by {' or '.join(allowed)}{advice}. Change the key "
+                f"with stream_maps (__key_properties__), or leave it out to insert every record"
+            )
+        properties = self.original_schema["properties"]
+        if missing := [key for key in self.key_properties if key not in properties]:
+            raise InvalidInputLine(f"{named}, but its schema has no property {missing[0]!r}")
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Write a batch; every record is in Salesforce or in the reject file afterwards.

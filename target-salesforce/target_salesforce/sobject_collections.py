@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RECORDS_PER_REQUEST = 200
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,15 @@ class Collections:
             elif operation is Operation.UPSERT:
                 path += f"/{quote(self._object)}/{quote(str(self._external_id_field))}"
             body = _encode({"allOrNone": False, "records": [self._row(write) for write in writes]})
-        response = self._session.request(
+        return self._session.request(
             method,
             path,
+            _decode,
             body=body,
             params=params,
             headers=self._headers,
             repeatable=operation is not Operation.CREATE,
         )
-        rows: list[dict[str, Any]] = msgspec.json.decode(response.content)
-        return rows
 
     def _row(self, write: Write) -> dict[str, Any]:
         row = {"attributes": {"type": self._object}, **write.fields}

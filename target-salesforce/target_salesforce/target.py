@@ -7,107 +7,28 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import msgspec
 from singer_sdk import typing as th
-from singer_sdk.contrib.msgspec import decoder, encoder
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    MissingKeyPropertiesError,
-    RecordsWithoutSchemaException,
-)
+from singer_sdk.contrib.msgspec import encoder
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities
-from singer_sdk.singerlib.encoding import GenericSingerReader
-from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.target_base import Target
 
 from target_salesforce.description import Description
 from target_salesforce.errors import RunStoppedError
 from target_salesforce.login import login_from
+from target_salesforce.messages import ENDING, INPUT_ERRORS, MessageReader, read_to_end
 from target_salesforce.rejects import RejectFile
 from target_salesforce.session import SalesforceSession
 from target_salesforce.sinks import SalesforceSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-
-
-# The signals that the SDK has handlers for.
-_ENDING = (signal.SIGINT, signal.SIGTERM)
-
-
-class _InputEnded(BaseException):
-    """A signal came while the input was waited for."""
-
-
-class _Reader(GenericSingerReader[bytes]):
-    """Reads messages with msgspec; its errors quote no record.
-
-    A signal is the end of the input, between two messages. It waits until a message is done with:
-    what it interrupts may be half a batch, half a line of the reject file or half a STATE.
-
-    Attributes:
-        signal: the signal that ended the input.
-    """
-
-    signal: int | None = None
-    _is_waiting = False
-
-    @property
-    def default_input(self) -> IO[bytes]:
-        return sys.stdin.buffer
-
-    def process_lines(
-        self, file_input: IO[Any] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
-    ) -> Counter[str]:
-        lines: Any = self._until_signal(file_input or self.default_input)
-        return super().process_lines(lines, callbacks)
-
-    def _until_signal(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        left = iter(lines)
-        try:
-            while True:
-                # In this order: a signal is seen here, or ends the wait.
-                self._is_waiting = True
-                line = next(left, None) if self.signal is None else None
-                self._is_waiting = False
-                if line is None:
-                    return
-                yield line
-        except _InputEnded:
-            return
-
-    def end(self, signum: int) -> None:
-        """End the input; called by a signal, in the middle of whatever is done.
-
-        Raises:
-            _InputEnded: nothing but waiting for the input is done.
-        """
-        if self.signal is None:
-            self.signal = signum
-            if self._is_waiting:
-                raise _InputEnded
-
-    def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        try:
-            message = decoder.decode(line)
-        except msgspec.DecodeError as error:
-            raise InvalidInputLine(f"A line of the input is no JSON: {error}") from None
-        if not isinstance(message, dict):
-            raise InvalidInputLine("A line of the input is JSON, but no Singer message")
-        return message
-
-    @staticmethod
-    def assert_line_requires(line_dict: dict[str, Any], requires: set[str]) -> None:
-        if missing := requires - line_dict.keys():
-            raise InvalidInputLine(
-                f"A {line_dict.get('type', 'Singer')} message lacks {', '.join(sorted(missing))}"
-            )
 
 
 _SETTINGS = th.PropertiesList(
@@ -265,7 +186,7 @@ class TargetSalesforce(Target):
     name = "target-salesforce"
     config_jsonschema: ClassVar[dict[str, Any]] = _SETTINGS
     default_sink_class = SalesforceSink
-    message_reader_class = _Reader
+    message_reader_class = MessageReader
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -280,13 +201,18 @@ class TargetSalesforce(Target):
             ConfigValidationError: a setting has a value that is not allowed.
         """
         # Before a signal can come.
-        self._reader = _Reader()
+        self._reader = MessageReader()
         super().__init__(message_reader=self._reader, **kwargs)
         # Streams are written one after the other, in the order of their SCHEMA messages, so that
         # accounts are there before their contacts.
         self.max_parallelism = 1
         self._check_settings()
-        self.session = SalesforceSession(login_from(self.config), self.logger)
+        secrets = [
+            self.config[name]
+            for name, setting in _SETTINGS["properties"].items()
+            if setting.get("secret") and isinstance(self.config.get(name), str)
+        ]
+        self.session = SalesforceSession(login_from(self.config), self.logger, secrets)
         self.rejects = RejectFile(self.config["rejects_path"])
         # What is written, of all streams: created, updated, deleted.
         self.counts: Counter[str] = Counter()
@@ -358,13 +284,12 @@ class TargetSalesforce(Target):
                 found = {name: target.describe(name).permissions() for name in permissions}
                 print(msgspec.json.encode(found).decode())  # noqa: T201
                 return
-            super().invoke(**kwargs)
-        except (
-            InvalidInputLine,
-            MissingKeyPropertiesError,
-            RecordsWithoutSchemaException,
-            RunStoppedError,
-        ) as error:
+            with read_to_end(None if kwargs.get("file_input") else sys.stdin.buffer):
+                super().invoke(**kwargs)
+        except ConfigValidationError:
+            # The SDK says each thing that is wrong with the settings.
+            raise
+        except (*INPUT_ERRORS, RunStoppedError, SingerSDKError) as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             sys.exit(1)
 
@@ -386,11 +311,14 @@ class TargetSalesforce(Target):
         """Write what is left, then say what became of all.
 
         Raises:
+            InvalidInputLine: a message of the input, or an exception of the SDK for it.
             RunStoppedError: more rejects than `max_rejects` allows.
             SystemExit: a signal ended the input.
         """
         super().process_endofpipe()
         self._finish()
+        if self._reader.problem is not None:
+            raise self._reader.problem
         signum = self._reader.signal
         if signum is not None:
             self.logger.warning("Ended by signal %d; the next run reads the rest", signum)
@@ -428,6 +356,9 @@ class TargetSalesforce(Target):
         if self._sinks_to_clear:
             self.drain_all()
 
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Ignore table versions: absence is never a deletion."""
+
     def _handle_max_record_age(self) -> None:
         """Emit STATE after every full batch, but for the last one: the end does that."""
         if self._has_written and self._reader.signal is None:
@@ -444,9 +375,9 @@ class TargetSalesforce(Target):
         """Emit STATE; the SDK's own way fails on decimal numbers."""
         line = encoder.encode(state).decode() + "\n"
         # A signal would cut the line short where Python does not buffer its output.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             sys.stdout.write(line)
             sys.stdout.flush()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from target_salesforce.errors import Failure
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from target_salesforce.description import Description, Field
+
+DELETED_AT: Final = "_sdc_deleted_at"
+"""The field that marks a record that is deleted, with the time of it."""
 
 
 class Operation(str, Enum):
@@ -98,6 +101,7 @@ class Planner:
             The write, with `refusal` where Salesforce would refuse it for certain.
         """
         record_id: str | None = None
+        wrong_id: Failure | None = None
         fields: dict[str, Any] = {}
         unknown: list[str] = []
         unfit: list[str] = []
@@ -108,7 +112,7 @@ class Planner:
             if field is None:
                 unknown.append(name)
             elif field.name == "Id":
-                record_id = str(value) if value else None
+                record_id, wrong_id = _id(value)
             elif isinstance(value, list | dict):
                 if isinstance(value, list) and field.type == "multipicklist":
                     fields[field.name] = ";".join(map(str, value)) or None
@@ -125,7 +129,7 @@ class Planner:
             fields=fields,
             record=record,
         )
-        write.refusal = self._wrong_addressing(write)
+        write.refusal = wrong_id or _wrong_tombstone(record) or self._wrong_addressing(write)
         if write.refusal is None and write.operation is not Operation.DELETE:
             write.refusal = (
                 self._unknown_fields(unknown)
@@ -144,7 +148,7 @@ class Planner:
     def _operation(
         self, record: dict[str, Any], record_id: str | None, external_id: object
     ) -> Operation:
-        if self._action == "delete" or record.get("_sdc_deleted_at") is not None:
+        if self._action == "delete" or record.get(DELETED_AT) is not None:
             return Operation.DELETE
         if self._action == "insert":
             return Operation.CREATE
@@ -213,6 +217,26 @@ class Planner:
             if name not in self._warned:
                 self._warned.add(name)
                 self._logger.warning(message, self._description.name, name)
+
+
+def _id(value: object) -> tuple[str | None, Failure | None]:
+    """Return a record's id, or why it is none."""
+    if value is None or value == "":
+        return None, None
+    if isinstance(value, str):
+        return value, None
+    message = f"Id holds a {type(value).__name__}; allowed is a text, or null for a new record"
+    return None, Failure("MALFORMED_ID", message, ("Id",))
+
+
+def _wrong_tombstone(record: dict[str, Any]) -> Failure | None:
+    """Refuse what may or may not mean a deletion: false, an empty text, a list."""
+    value = record.get(DELETED_AT)
+    if value is None or (isinstance(value, str) and value):
+        return None
+    found = "an empty text" if value == "" else f"a {type(value).__name__}"
+    message = f"{DELETED_AT} holds {found}; allowed is a time as text, or null for no deletion"
+    return Failure("INVALID_TYPE_ON_FIELD_IN_RECORD", message, (DELETED_AT,))
 
 
 def _writable_by(operation: Operation, field: Field | None) -> bool:

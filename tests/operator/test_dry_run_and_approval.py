@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from reconciler.ledger.tables import metadata
+from sqlalchemy import create_engine, select
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE
 
@@ -124,8 +128,9 @@ def test_a_withdrawn_approval_stops_nothing(approved):
 
 def test_a_plan_of_yesterday_is_not_approved(approved):
     answer = approved.refused("approve", "0123456789ab")
-    assert approved.json("plan")["plan"] in answer.words
-    assert approved.json("status")["approved_plan"] is None
+    plan = approved.json("plan")["plan"]
+    assert plan in answer.words
+    assert approved.json("status")["approved_plan"] == plan, "the approval before it stands"
 
 
 def test_a_plan_has_to_be_named(seat):
@@ -143,3 +148,112 @@ def test_an_approval_for_one_direction_is_used_up_by_it(start):
     for pipe in (OBSERVE, TO_PHONEIQ, TO_SALESFORCE):
         assert seat.job.pipe(pipe).code == 0
     assert seat.json("status")["approved_plan"] is None
+
+
+#: Where a contact's title goes is not the default.
+CHANGED = json.dumps(
+    {
+        "Contact": [
+            {"salesforce": "FirstName", "phoneiq": "first_name"},
+            {"salesforce": "LastName", "phoneiq": "last_name"},
+            {"salesforce": "MobilePhone", "phoneiq": "mobile_phone"},
+            {"salesforce": "Title", "phoneiq": "city"},
+        ]
+    }
+)
+
+
+def knowledge(seat):
+    """All that the ledger holds, but for its runs and leases."""
+    engine = create_engine(seat.job.ledger_url)
+    with engine.connect() as connection:
+        found = {
+            table.name: sorted(map(str, connection.execute(select(table))))
+            for table in metadata.sorted_tables
+            if table.name not in {"runs", "lease", "claims"}
+        }
+    engine.dispose()
+    return found
+
+
+def people(seat):
+    for number in range(3):
+        seat.job.salesforce.create(
+            "Contact", FirstName="Ada", Title="Dr.", MobilePhone=f"+1415555013{number}"
+        )
+    seat.job.settle()
+    seat.job.forget_written()
+
+
+def test_a_plan_with_changed_settings_shows_what_the_next_run_writes(seat):
+    people(seat)
+    before = knowledge(seat)
+    assert "nothing to write" in seat.done("plan").words
+    changed = seat.ask("plan", "--json", RECONCILER_FIELD_MAPPINGS=CHANGED)
+    plan = json.loads(changed.text)
+    assert plan["counts"] == {"phoneiq": {"update": 3}}
+    assert knowledge(seat) == before, "a plan leaves nothing behind"
+    assert "nothing to write" in seat.done("plan").words
+    seat.job.settings["field_mappings"] = json.loads(CHANGED)
+    seat.job.run()
+    assert len(seat.job.phoneiq.written) == 3
+
+
+def test_an_approved_plan_with_changed_settings_is_what_the_next_run_writes(seat):
+    people(seat)
+    plan = json.loads(seat.ask("plan", "--json", RECONCILER_FIELD_MAPPINGS=CHANGED).text)["plan"]
+    seat.done("approve", plan, RECONCILER_FIELD_MAPPINGS=CHANGED)
+    seat.job.settings["field_mappings"] = json.loads(CHANGED)
+    assert [one.code for one in seat.job.run()] == [0, 0, 0]
+    assert len(seat.job.phoneiq.written) == 3
+
+
+def test_a_refused_approval_leaves_the_one_before(seat):
+    gathered(seat)
+    seat.job.settings["dry_run"] = True
+    seat.job.run()
+    plan = seat.json("plan")["plan"]
+    seat.done("approve", plan)
+    before = knowledge(seat)
+    seat.refused("approve", "000000000000")
+    assert knowledge(seat) == before
+    assert seat.json("status")["approved_plan"] == plan
+
+
+def test_a_dry_run_with_other_settings_leaves_nothing_behind(seat):
+    people(seat)
+    before = knowledge(seat)
+    seat.job.settings |= {"dry_run": True, "field_mappings": json.loads(CHANGED)}
+    passed = seat.job.run()
+    assert "a run would write to phoneiq: 3 update" in passed[1].text
+    after = knowledge(seat)
+    for held in (before, after):
+        # When each side was read last.
+        del held["streams"]
+    assert after == before
+    assert "nothing to write" in seat.done("plan").words
+
+
+def test_a_record_that_a_dry_run_with_other_settings_reads(seat):
+    """Its number is none for them, and one for the settings that the ledger is planned with."""
+    people(seat)
+    record = seat.job.salesforce.create("Contact", FirstName="Bob", MobilePhone="030 901820")
+    seat.job.settings |= {"dry_run": True, "default_region": "DE"}
+    assert "1 create" in seat.job.run()[1].text
+    (told,) = seat.json("explain", record)
+    assert told["records"][0]["skip"] == "no_valid_phone"
+    seat.job.settings = {}
+    seat.job.settle()
+    assert seat.job.phoneiq.written == []
+
+
+def test_a_plan_through_meltano_takes_no_setting_from_the_ledger(seat):
+    seat.job.settings["field_mappings"] = json.loads(CHANGED)
+    people(seat)
+    through_meltano = {"MELTANO_USER_AGENT": "Meltano/4", "RECONCILER_SYNC_DIRECTION": "both"}
+    seat.job.salesforce.edit(seat.job.salesforce.live()[0]["Id"], Title="Prof.")
+    seat.done("pause")
+    seat.job.run()
+    assert seat.json("plan")["counts"] == {"phoneiq": {"update": 1}}
+    plan = json.loads(seat.ask("plan", "--json", **through_meltano).text)
+    assert [list(one["changes"]) for one in plan["writes"]].count(["job_title"]) == 3

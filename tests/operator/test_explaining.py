@@ -131,3 +131,34 @@ def test_ids_and_facts_are_whole_at_any_width(seat, ada, width):
     assert "…" not in answer.text
     assert all(id_ in answer.text for id_ in ada)
     assert all(len(line.rstrip()) <= width for line in answer.text.splitlines())
+
+
+def test_a_contact_has_its_accounts_name_as_company(seat):
+    account = seat.job.salesforce.create("Account", Name="Analytical Engines")
+    record, _ = seat.job.pair_up(AccountId=account)
+    other = seat.job.salesforce.create("Contact", FirstName="Zed", AccountId=account)
+    seat.job.settle()
+    (told,) = seat.json("explain", record)
+    (company,) = (row for row in told["fields"] if row["field"] == "Account.Name>company")
+    assert company["salesforce"] == company["phoneiq"] == "Analytical Engines"
+    assert company["baseline"] == "Analytical Engines"
+    (told,) = seat.json("explain", other)
+    (company,) = (row for row in told["fields"] if row["field"] == "Account.Name>company")
+    assert company["salesforce"] == "Analytical Engines"
+
+
+def test_a_company_that_changed_on_both_sides(seat):
+    account = seat.job.salesforce.create("Account", Name="Analytical Engines")
+    record, contact = seat.job.pair_up(AccountId=account)
+    seat.job.salesforce.edit(account, Name="Difference Engines")
+    seat.job.phoneiq.edit(contact, company="Engines")
+    seat.done("pause")
+    seat.job.run()
+    (write,) = seat.json("plan")["writes"]
+    assert write["changes"]["company"]["new"] == "Difference Engines"
+    seat.done("resume")
+    seat.job.settle()
+    (conflict,) = seat.json("conflicts")
+    assert conflict["salesforce"] == "Difference Engines"
+    (told,) = seat.json("explain", record)
+    assert "Difference Engines" in str(told["fields"])

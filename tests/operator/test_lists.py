@@ -109,6 +109,49 @@ def test_rejects(seat, tmp_path):
     assert "cannot be read" in seat.refused("rejects", str(tmp_path / "none")).words
 
 
+def _rejected(message: str) -> str:
+    return json.dumps(
+        {
+            "time": "2026-01-01T00:00:00Z",
+            "target": "target-salesforce",
+            "stream": "Contact",
+            "action": "update",
+            "id": "003gn0000000001AAA",
+            "external_id": None,
+            "error": {"code": "STRING_TOO_LONG", "message": message, "fields": ("Street",)},
+            "record": {"Street": message},
+        },
+        ensure_ascii=False,
+    )
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_refused_value_has_a_character_that_ends_lines_elsewhere(seat, tmp_path, mark):
+    path = tmp_path / "rejects-target-salesforce.jsonl"
+    line = _rejected("first@second").replace("@", mark if mark > "\x7f" else f"\\u{ord(mark):04x}")
+    path.write_text(line + "\n" + _rejected("other") + "\n", encoding="utf-8")
+    assert {row["message"] for row in seat.json("rejects", str(path))} == {
+        f"first{mark}second", "other",
+    }  # fmt: skip
+
+
+def test_a_reject_file_whose_last_line_was_cut(seat, tmp_path):
+    path = tmp_path / "rejects-target-salesforce.jsonl"
+    path.write_text(_rejected("one") + "\n" + _rejected("two")[:50])
+    answer = seat.done("rejects", str(path))
+    assert "update Contact 003gn0000000001AAA" in answer.words
+    assert f"line 2 of {path} cannot be read and is left out" in answer.text
+    # The run after the crash went on in a fresh line.
+    path.write_text(_rejected("one") + "\n" + _rejected("two")[:50] + "\n" + _rejected("3") + "\n")
+    assert seat.done("rejects", str(path)).words.count("update Contact") == 2
+
+
+def test_a_reject_file_whose_only_line_was_cut(seat, tmp_path):
+    path = tmp_path / "rejects-target-salesforce.jsonl"
+    path.write_bytes(_rejected("ö").encode()[:-25])
+    assert "cannot be read" in seat.done("rejects", str(path)).words
+
+
 def test_no_rejects(seat, tmp_path, monkeypatch):
     seat.job.run()
     monkeypatch.chdir(tmp_path)
@@ -191,3 +234,49 @@ def test_ids_and_facts_are_whole_at_any_width(busy, command, width):
 @pytest.mark.parametrize("command", ["status", "skips", "conflicts", "history", "plan"])
 def test_no_colour_where_nobody_sees_it(busy, command):
     assert "\x1b" not in busy.ask(command).text
+
+
+@pytest.mark.parametrize("value", ['=HYPERLINK("http://x")', "+1-1", "-1+1", "@SUM(1)", "\uff1d1"])
+def test_a_value_that_is_a_formula_is_none_in_a_spreadsheet(seat, value):
+    record, contact = seat.job.pair_up()
+    seat.job.salesforce.edit(record, Title="One")
+    seat.job.phoneiq.edit(contact, job_title=value)
+    seat.job.settle()
+    (found,) = from_csv(seat.done("conflicts", "--csv"))
+    assert found["phoneiq"] == f"'{value}"
+    assert found["salesforce"] == "One"
+    assert seat.json("conflicts")[0]["phoneiq"] == value
+
+
+def test_a_message_of_a_target_that_is_a_formula(seat, tmp_path):
+    seat.job.run()
+    path = tmp_path / "rejects-target-phoneiq.jsonl"
+    entry = {
+        "time": "2026-01-01T00:00:00Z", "target": "target-phoneiq", "stream": "contacts",
+        "action": "create", "id": "=1+1",
+        "error": {"code": "=1+1", "message": "\t=1+1", "fields": ["=1+1"]},
+    }  # fmt: skip
+    path.write_text(json.dumps(entry) + "\n")
+    (found,) = from_csv(seat.done("rejects", "--csv", str(path)))
+    for name in ("id", "code", "message", "fields"):
+        assert found[name].startswith("'"), name
+
+
+def test_numbers_and_ids_are_as_they_are_in_a_spreadsheet(busy):
+    assert from_csv(busy.done("history", "--csv"))[0]["run"].isdigit()
+    assert from_csv(busy.done("skips", "--csv"))[0]["id"].startswith("00")
+
+
+@pytest.mark.parametrize("command", ["conflicts", "explain", "skips"])
+def test_values_can_be_read_at_80_columns(busy, command):
+    busy.job.salesforce.edit(busy.pair[0], Title="One of the first programmers of all")
+    busy.job.phoneiq.edit(busy.pair[1], job_title="Countess and mathematician in London")
+    busy.job.settle()
+    words = [busy.pair[0]] if command == "explain" else []
+    lines = busy.done(command, *words, width=80).text.splitlines()
+    text = "\n".join(lines)
+    if command == "conflicts":
+        assert "salesforce  One of the first programmers of all" in text
+        assert "phoneiq     Countess and mathematician in London" in text
+    shortest = [line for line in lines if line.strip() and len(line.split()) == 1]
+    assert not [line for line in shortest if len(line.strip()) < 6], text

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
+import json
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from phoneiq_client import (
+    ApiError,
     BadRequestError,
+    BrokenAnswerError,
     ConflictError,
     Delete,
     ForbiddenError,
@@ -26,6 +33,7 @@ from phoneiq_client import (
     Update,
     Upsert,
 )
+from phoneiq_client import session as session_module
 
 SALESFORCE_ID = "003000000000001AAA"
 
@@ -271,6 +279,116 @@ def test_a_web_page_instead_of_the_api(serve):
     api = PhoneIQ(serve(answering(200, b"<html>Welcome</html>")), "some-key")
     with pytest.raises(UnexpectedAnswerError, match="check api_url"):
         api.account()
+
+
+@pytest.mark.parametrize("kind", ["cut_body", "empty_body"])
+def test_an_answer_that_is_cut_is_asked_for_again(box, api, waits, kind):
+    made = box.admin.phoneiq.create(first_name="Ada")
+    box.admin.fault(side="phoneiq", kind=kind, times=2)
+    assert list(api.contact_pages()) == [[made]]
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize("kind", ["cut_body", "empty_body"])
+def test_a_write_whose_answer_is_cut_happens_once(box, api, waits, kind):
+    box.admin.fault(side="phoneiq", kind=kind, method="POST", times=1)
+    results = api.batch([Upsert({"first_name": "Ada"}), Upsert({"first_name": "Bea"})])
+    box.admin.fault(side="phoneiq", kind=kind, method="POST", times=1)
+    made = api.create_contact({"first_name": "Cleo"})
+    there = [each["id"] for each in box.admin.phoneiq.list()]
+    assert [*(result.id for result in results), made["id"]] == there
+    assert len(waits) == 2
+
+
+def test_a_change_for_a_version_whose_answer_is_cut_is_not_sent_again(box, api, waits):
+    made = box.admin.phoneiq.create(first_name="Ada")
+    box.admin.fault(side="phoneiq", kind="cut_body", method="PATCH", times=1)
+    with pytest.raises(BrokenAnswerError, match="PATCH /v1/contacts/pc_"):
+        api.update_contact(made["id"], {"first_name": "Bea"}, version=made["version"])
+    assert waits == []
+
+
+def test_answers_that_stay_cut_end_with_what_came(serve, waits):
+    api = PhoneIQ(serve(answering(200, b'{"data": [')), "some-key", sleep=waits.append)
+    with pytest.raises(BrokenAnswerError) as caught:
+        list(api.contact_pages())
+    text = str(caught.value)
+    assert "GET /v1/contacts from http://127.0.0.1" in text
+    assert "(6 attempts): status 200 with a body that is not JSON (cut after 10 bytes)" in text
+    assert "check api_url" not in text
+    assert len(waits) == 5
+
+
+def test_a_login_page_is_not_asked_for_again(box, api, waits):
+    box.admin.fault(side="phoneiq", kind="html")
+    with pytest.raises(UnexpectedAnswerError, match="web page of 56 bytes, as a proxy or a login"):
+        api.account()
+    assert waits == []
+
+
+def test_a_body_of_megabytes_that_unpacks_to_gigabytes_is_not_unpacked(serve):
+    bomb = gzip.compress(b" " * 200_000_000, compresslevel=1)
+    api = PhoneIQ(serve(answering(200, bomb, [("Content-Encoding", "gzip")])), "some-key")
+    tracemalloc.start()
+    with pytest.raises(UnexpectedAnswerError, match=r"is larger than 67,108,864 bytes"):
+        list(api.contact_pages())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150_000_000
+
+
+def test_an_answer_that_drips_has_a_total_limit(serve, monkeypatch):
+    monkeypatch.setattr(session_module, "MAX_ANSWER_SECONDS", 0.2)
+    closing = threading.Event()
+
+    class Dripping(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            with suppress(OSError):
+                while not closing.wait(0.05):
+                    self.wfile.write(b" ")
+
+        def log_message(self, *args):
+            pass
+
+    api = PhoneIQ(serve(Dripping), "some-key")
+    with pytest.raises(UnexpectedAnswerError, match=r"GET /v1/account from .* took longer than"):
+        api.account()
+    closing.set()
+
+
+def test_cursors_that_go_round_in_circles(serve):
+    class Circle(answering(200, b"")):
+        def do_GET(self):  # noqa: N802
+            cursor = parse_qs(urlsplit(self.path).query).get("cursor", ["a"])[0]
+            following = {"a": "b", "b": "c", "c": "a"}[cursor]
+            body = f'{{"data": [], "next_cursor": "{following}"}}'.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    api = PhoneIQ(serve(Circle), "some-key")
+    with pytest.raises(UnexpectedAnswerError, match="next_cursor of page 4 has been there before"):
+        list(api.contact_pages())
+
+
+@pytest.mark.parametrize("key", ["sk-very-secret-key", "sk/very+secret"])
+def test_a_key_that_is_echoed_is_shown_nowhere(serve, waits, key):
+    quoted = quote(key, safe="")
+    body = {"error": {"code": key, "message": f"key {key} or {quoted}", "field": key}}
+    text = json.dumps(body).encode()
+    for status in (401, 404, 422, 503):
+        handler = answering(status, text, [("X-Request-Id", f"req-{key}")])
+        api = PhoneIQ(serve(handler), key, sleep=waits.append)
+        with pytest.raises(ApiError) as caught:
+            api.account()
+        error = caught.value
+        shown = f"{error} {error.code} {error.detail} {error.field} {error.request_id}"
+        assert key not in shown
+        assert quoted not in shown
 
 
 def test_a_redirect_is_not_followed(box, serve):

@@ -133,6 +133,28 @@ def test_tap_salesforce_crashes(project: Project, request_number: int) -> None:
     assert len(admin.phoneiq.list()) > before + 900
 
 
+def test_salesforce_is_gone_when_the_target_writes(project: Project) -> None:
+    """The writes are more than the pipes hold: the target still reads when it cannot write."""
+    for number in range(700):
+        project.box.admin.phoneiq.create(
+            first_name="Kim",
+            last_name=f"Sato {number}",
+            mobile_phone=f"+1212555{number:04}",
+            job_title="x" * 100,
+            street="y" * 250,
+            city="z" * 40,
+        )
+    outcome = project.run(TARGET_SALESFORCE_DOMAIN="gone")
+    assert_failed(outcome, "target-salesforce", "Salesforce gives no usable answer", "7 tries")
+    assert "BrokenPipe" not in outcome.log
+    assert "ConnectionReset" not in outcome.log
+    assert project.box.admin.salesforce.list("Contact") == []
+
+    outcome = project.run()
+    assert outcome.code == 0, outcome.log
+    assert len(project.box.admin.salesforce.list("Contact")) == 700
+
+
 def test_lost_ledger_with_old_bookmarks(project: Project) -> None:
     people(project, 3)
     outcome = project.run()

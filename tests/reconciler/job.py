@@ -168,7 +168,14 @@ class Job:
         kill_after: int = 0,
     ) -> Passed:
         """The mapper alone, on messages."""
-        source = io.BytesIO(b"".join(json.dumps(message).encode() + b"\n" for message in extract))
+        lines = b"".join(json.dumps(message).encode() + b"\n" for message in extract)
+        return self.read(pipe, lines, kill_at_commit=kill_at_commit, kill_after=kill_after)
+
+    def read(
+        self, pipe: str, lines: bytes, *, kill_at_commit: int | None = None, kill_after: int = 0
+    ) -> Passed:
+        """The mapper alone, on its input as bytes."""
+        source = io.BytesIO(lines)
 
         def invoke() -> None:
             Reconciler.invoke(

@@ -7,10 +7,12 @@ import contextlib
 import fcntl
 import json
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import termios
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from reconciler.ledger import Ledger
 
 from tests.reconciler.job import (
     OBSERVE,
+    OBSERVE_SALESFORCE,
     PIPES,
     TO_PHONEIQ,
     TO_SALESFORCE,
@@ -235,17 +238,184 @@ def test_a_swapped_ledger_stops_the_run(job, start, pipe):
     assert_refused(job, pipe, "belongs to another ledger")
 
 
+def copy_of(ledger):
+    """The files of an SQLite ledger as they are now."""
+    return {file: file.read_bytes() for file in ledger.parent.glob(f"{ledger.name}*")}
+
+
+def put_back(ledger, copied):
+    lose(ledger)
+    for file, content in copied.items():
+        file.write_bytes(content)
+
+
+OLDER_COPY = "the ledger was restored from an older copy"
+
+
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("pipe", PIPES)
-def test_an_older_copy_of_the_ledger_stops_the_run(job, pipe):
+def test_an_older_copy_of_the_ledger_stops_every_run(job, pipe):
     crowd(job)
     job.run()
-    copies = {file: file.read_bytes() for file in job.ledger.parent.glob("ledger.db*")}
+    copied = copy_of(job.ledger)
     job.run()
-    lose(job.ledger)
-    for file, content in copies.items():
-        file.write_bytes(content)
-    assert_refused(job, pipe, "the ledger was restored from an older copy")
+    job.run()
+    put_back(job.ledger, copied)
+    for _ in range(8):
+        assert_refused(job, pipe, OLDER_COPY)
+
+
+@pytest.mark.sqlite_only
+def test_after_an_older_copy_a_full_refresh_makes_everything_right(job):
+    crowd(job)
+    record, contact = job.pair_up(MobilePhone="+14155550199")
+    copied = copy_of(job.ledger)
+    job.salesforce.edit(record, Title="Countess")
+    late = job.salesforce.create("Contact", FirstName="Eve", MobilePhone="+14155550188")
+    job.settle()
+    job.phoneiq.edit(contact, last_name="King")
+    job.settle()
+    put_back(job.ledger, copied)
+    job.phoneiq.edit(contact, email="ada@example.com")
+    assert job.run()[-1].code == 1
+    people = len(job.salesforce.live()), len(job.phoneiq.live())
+    job.states.clear()  # --full-refresh
+    job.settle()
+    assert job.salesforce.get(record)["Email"] == "ada@example.com"
+    assert job.phoneiq.get(contact)["job_title"] == "Countess"
+    assert job.salesforce.get(record)["LastName"] == "King"
+    assert (len(job.salesforce.live()), len(job.phoneiq.live())) == people
+    job.salesforce.edit(late, Title="Engineer")
+    job.settle()
+    assert job.contact_of(late)["job_title"] == "Engineer"
+
+
+@pytest.mark.sqlite_only
+def test_a_full_refresh_of_one_pipeline_does_not_make_the_others_acceptable(job):
+    crowd(job)
+    job.run()
+    copied = copy_of(job.ledger)
+    job.run()
+    put_back(job.ledger, copied)
+    job.states.pop(OBSERVE)
+    assert job.pipe(OBSERVE).code == 0
+    for _ in range(3):
+        assert_refused(job, TO_PHONEIQ, OLDER_COPY)
+        assert_refused(job, TO_SALESFORCE, OLDER_COPY)
+    job.states.pop(TO_PHONEIQ)
+    assert job.pipe(TO_PHONEIQ).code == 0
+    assert_refused(job, TO_SALESFORCE, OLDER_COPY)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("pipe", PIPES)
+def test_two_copies_that_both_went_on_are_not_taken_for_each_other(job, pipe):
+    crowd(job)
+    job.run()
+    copied = copy_of(job.ledger)
+    job.run()
+    one, states = copy_of(job.ledger), json.dumps(job.states)
+    put_back(job.ledger, copied)
+    job.states.clear()
+    job.settle()
+    # The runs of both have the same numbers.
+    job.states = json.loads(states)
+    assert_refused(job, pipe, "or two copies were used")
+    put_back(job.ledger, one)
+    assert job.pipe(pipe).code == 0
+
+
+@pytest.mark.sqlite_only
+def test_a_copy_that_was_made_while_the_run_had_stored_nothing_yet(job, tmp_path):
+    crowd(job)
+    with mapper(tmp_path, OBSERVE, job.ledger_url) as process:
+        wait_until_running(job.ledger_url, process)
+        copied = copy_of(job.ledger)
+        extract = b"".join(json.dumps(one).encode() + b"\n" for one in job.extract(OBSERVE))
+        out, _ = process.communicate(extract, timeout=60)
+    job.states[OBSERVE] = json.loads(out.splitlines()[-1])["value"]
+    put_back(job.ledger, copied)
+    assert_refused(job, OBSERVE, OLDER_COPY)
+
+
+def test_older_bookmarks_than_the_ledger_are_read_from_again(job):
+    crowd(job)
+    job.run()
+    states = json.dumps(job.states)
+    job.settle()
+    everything = job.salesforce.everything(), job.phoneiq.everything()
+    job.states = json.loads(states)
+    assert not any(one.records for one in job.run())
+    assert (job.salesforce.everything(), job.phoneiq.everything()) == everything
+
+
+@pytest.mark.parametrize("pipe", PIPES)
+def test_a_deleted_bookmark_is_a_full_refresh_of_its_pipeline(job, pipe):
+    crowd(job)
+    job.settle()
+    del job.states[pipe]
+    assert [one.code for one in job.run()] == [0, 0, 0]
+
+
+@pytest.mark.sqlite_only
+def test_a_shard_writes_nothing_from_an_older_copy_of_the_ledger(job):
+    crowd(job)
+    job.pipe(OBSERVE)
+    job.pipe(OBSERVE_SALESFORCE)
+    copied = copy_of(job.ledger)
+    job.pipe(OBSERVE)
+    job.pipe(OBSERVE_SALESFORCE)
+    put_back(job.ledger, copied)
+    assert_refused(job, OBSERVE_SALESFORCE, OLDER_COPY)
+    shard = job.shard(TO_PHONEIQ, "1/1")
+    assert shard.records == []
+    assert "salesforce has not been observed completely" in shard.text
+    job.states.pop(OBSERVE_SALESFORCE)
+    assert job.pipe(OBSERVE_SALESFORCE).code == 0
+    assert job.shard(TO_PHONEIQ, "1/1").records
+
+
+def without_tokens(job):
+    """Bookmarks and ledger as an older version left them."""
+    for state in job.states.values():
+        for marker in (state["contact_sync"], state["bookmarks"]["contact_sync"]):
+            marker.pop("token")
+            marker.pop("batches")
+    with closing(sqlite3.connect(job.ledger, isolation_level=None)) as connection:
+        connection.execute("UPDATE runs SET token = NULL, batches = 0")
+
+
+@pytest.mark.sqlite_only
+def test_bookmarks_of_an_older_version_are_accepted(job):
+    crowd(job)
+    job.settle()
+    without_tokens(job)
+    assert [one.code for one in job.run()] == [0, 0, 0]
+    assert job.states[OBSERVE]["contact_sync"]["token"]
+
+
+@pytest.mark.sqlite_only
+def test_bookmarks_of_an_older_version_and_an_older_copy_of_the_ledger(job):
+    crowd(job)
+    job.run()
+    copied = copy_of(job.ledger)
+    job.run()
+    put_back(job.ledger, copied)
+    without_tokens(job)
+    for _ in range(8):
+        assert_refused(job, OBSERVE, OLDER_COPY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"run": 2**70}, {"run": "1"}, {"run": None}, {"token": ["x"]}, {"batches": "x"}, {"run": -1}],
+)
+def test_a_damaged_marker_stops_the_run(job, change):
+    crowd(job)
+    job.run()
+    job.states[OBSERVE]["contact_sync"] |= change
+    job.states[OBSERVE]["bookmarks"]["contact_sync"] |= change
+    assert_refused(job, OBSERVE, OLDER_COPY)
 
 
 @pytest.mark.parametrize("pipe", PIPES)

@@ -24,6 +24,9 @@ FORMATS = phonenumbers.PhoneNumberFormat
         ("", None),
         (" \t\n", None),
         ("\u00a0", None),
+        ("#N/A", None),
+        (" #N/A\n", None),
+        ("#N/A?", "#N/A?"),
         (None, None),
         ("e\u0301", "\u00e9"),
         ("one\r\ntwo\rthree", "one\ntwo\nthree"),
@@ -277,3 +280,37 @@ def test_a_first_name_in_wide_spaces_is_blank(job):
     job.pipe(OBSERVE)
     assert job.pipe(TO_PHONEIQ).summary["skipped"] == {"no_first_name": 1}
     assert unicodedata.name("\u3000") == "IDEOGRAPHIC SPACE"
+
+
+@pytest.mark.parametrize("default_object", ["Contact", "Lead"])
+@pytest.mark.parametrize("nothing", ["#N/A", " #N/A ", "  ", "\u00a0"])
+def test_a_new_contact_with_a_last_name_that_salesforce_takes_for_none(
+    start, default_object, nothing
+):
+    job = start(default_object=default_object)
+    job.phoneiq.create(first_name="Ada", last_name=nothing, mobile_phone="+14155550132")
+    job.settle()
+    (row,) = job.salesforce.live()
+    assert row["LastName"] == "[not provided]"
+
+
+@pytest.mark.parametrize(
+    ("field", "left"), [("last_name", "[not provided]"), ("job_title", None), ("city", None)]
+)
+def test_a_value_that_becomes_the_null_of_salesforces_bulk_api(job, field, left):
+    """It is a clear, as everywhere where a spreadsheet has been: neither lost nor endless."""
+    salesforce = {"last_name": "LastName", "job_title": "Title", "city": "MailingCity"}[field]
+    salesforce_id, phoneiq_id = job.pair_up(**{salesforce: "Reyes"})
+    job.settle()
+    job.phoneiq.edit(phoneiq_id, **{field: "#N/A"})
+    job.settle()
+    assert job.record_of(phoneiq_id)[salesforce] == left
+    assert job.contact_of(salesforce_id)[field] == "#N/A"
+
+
+def test_a_salesforce_record_with_the_null_of_its_bulk_api_as_a_text(job):
+    salesforce_id, _ = job.pair_up(Title="Dr")
+    job.settle()
+    job.salesforce.edit(salesforce_id, Title="#N/A")
+    job.settle()
+    assert job.contact_of(salesforce_id)["job_title"] is None

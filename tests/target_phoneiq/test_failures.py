@@ -53,28 +53,6 @@ def test_a_setting_that_is_null_has_its_default(target, say):
     assert load.code == 0, load.log
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("Adalheid says hello", "a line of 20 bytes in the input is not a Singer message"),
-        ('["Adalheid"]', "is not a Singer message"),
-        ('{"type": "RECORD", "stream": "contacts", "record": {"Adalheid": NaN}}', "is not a"),
-        ('{"type": "RECORD", "stream": "contacts", "record": ["Adalheid"]}', "is a list"),
-        ('{"name": "Adalheid"}', "a message without type of the stream None lacks type"),
-        ('{"type": "RECORD", "stream": "contacts", "name": "Adalheid"}', "lacks record"),
-        ('{"type": "RECORD", "stream": "contacts", "record": "Adalheid"}', "is a str"),
-        ('{"type": "RECORD", "stream": "people", "record": {"n": "Adalheid"}}', "before a"),
-        ('{"type": "GREETING", "name": "Adalheid"}', "unknown type 'GREETING'"),
-    ],
-)
-def test_broken_input_ends_with_one_message_that_does_not_repeat_it(target, say, line, said):
-    load = target(say.schema(), line)
-    assert load.code == 1
-    (error,) = load.errors
-    assert said in error
-    assert "Adalheid" not in load.log
-
-
 def test_about_names_every_setting(command):
     told = subprocess.run(
         [*command(), "--about", "--format=json"], capture_output=True, text=True, check=True

@@ -63,6 +63,15 @@ def test_the_reject_file_is_its_owners_alone_and_is_appended_to(box, target, sin
     assert [reject.get("earlier") for reject in run.rejects] == [1, None]
 
 
+def test_a_reject_file_whose_last_line_was_cut_goes_on_with_a_fresh_line(target, singer):
+    path = target.folder / "rejects-target-salesforce.jsonl"
+    path.write_text('{"time": "2026-01-01T00:00:00Z", "tar')
+    assert target(singer.schema(), singer.record(FirstName="Nameless")).code == 0
+    first, second = path.read_text().split("\n")[:2]
+    assert first.endswith('"tar')
+    assert json.loads(second)["record"] == {"FirstName": "Nameless"}
+
+
 def test_without_rejects_there_is_no_reject_file(box, target, singer):
     run = target(singer.schema(), singer.record(LastName="Good"))
     assert run.code == 0
@@ -264,7 +273,7 @@ def test_a_session_that_never_holds_stops_the_run(box, target, singer):
     box.admin.fault(
         side="salesforce", kind="status", path="composite/sobjects", status=401, times=None
     )
-    run = target(singer.schema(), singer.record(LastName="New"), singer.state(1))
+    run = target(singer.schema(), singer.record(LastName="New"), singer.state({"bookmark": 1}))
     assert (run.code, run.states, len(logins(box))) == (1, [], 2)
     assert "INVALID_SESSION_ID" in run.log
     assert "Traceback" not in run.log
@@ -277,8 +286,8 @@ def test_an_insert_without_an_answer_is_not_repeated_but_told(box, target, singe
     box.admin.fault(
         side="salesforce", kind="disconnect", method="POST", path="composite/sobjects", times=1
     )
-    run = target(singer.schema(), singer.record(LastName="New"), singer.state(1))
-    assert (run.code, run.states) == (0, [1])
+    run = target(singer.schema(), singer.record(LastName="New"), singer.state({"bookmark": 1}))
+    assert (run.code, run.states) == (0, [{"bookmark": 1}])
     (reject,) = run.rejects
     assert (reject["action"], reject["error"]["code"]) == ("create", "OUTCOME_UNKNOWN")
     assert names(box) == ["New"]
@@ -377,7 +386,7 @@ def test_credentials_that_are_refused_stop_the_run_in_one_line(box, target, sing
     run = target(
         singer.schema(),
         singer.record(LastName="New"),
-        singer.state(1),
+        singer.state({"bookmark": 1}),
         refresh_token="not-the-refresh-token",
     )
     assert (run.code, run.states) == (1, [])
@@ -421,7 +430,7 @@ def test_a_reject_file_that_can_not_be_written_stops_the_run(box, target, singer
     run = target(
         singer.schema(),
         singer.record(FirstName="Nameless"),
-        singer.state(1),
+        singer.state({"bookmark": 1}),
         rejects_path=str(target.folder),
     )
     assert (run.code, run.states) == (1, [])

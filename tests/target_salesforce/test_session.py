@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
 import ssl
@@ -139,6 +140,9 @@ def session(server, waits):
     session.close()
 
 
+decode = msgspec.json.Decoder(dict).decode
+
+
 def error(code, message="no"):
     return [{"message": message, "errorCode": code}]
 
@@ -184,20 +188,20 @@ def test_duplicates_are_not_allowed_unless_asked_for(server, session):
 )
 def test_what_passes_is_tried_again(server, session, waits, answer):
     server.answers = [answer, Answer(200, {})]
-    assert session.request("GET", "limits").json() == {}
+    assert session.request("GET", "limits", decode) == {}
     assert len(waits) == 1
 
 
 def test_salesforce_may_say_how_long_to_wait(server, session, waits):
     server.answers = [Answer(503, headers={"Retry-After": "30"}), Answer(200, {})]
-    session.request("GET", "limits")
+    session.request("GET", "limits", decode)
     assert waits == [30]
 
 
 def test_a_wait_grows_and_ends(server, session, waits):
     server.answers = [Answer(503) for _ in range(7)]
     with pytest.raises(RunStoppedError, match="given up after 7 tries"):
-        session.request("GET", "limits")
+        session.request("GET", "limits", decode)
     assert len(server.requests) == 7
     assert all(0.5 * 2**n <= seconds <= 2**n for n, seconds in enumerate(waits))
 
@@ -205,9 +209,9 @@ def test_a_wait_grows_and_ends(server, session, waits):
 def test_after_a_time_out_only_what_is_repeatable_is_repeated(server, session, monkeypatch):
     monkeypatch.setattr(session_module, "TIMEOUT", (5, 0.2))
     server.answers = [Answer(hold=True), Answer(200, {}), Answer(hold=True)]
-    assert session.request("GET", "limits").json() == {}
+    assert session.request("GET", "limits", decode) == {}
     with pytest.raises(OutcomeUnknownError, match="ReadTimeout"):
-        session.request("POST", "composite/sobjects", body=b"{}", repeatable=False)
+        session.request("POST", "composite/sobjects", decode, body=b"{}", repeatable=False)
     assert len(server.requests) == 3
 
 
@@ -216,8 +220,8 @@ def test_what_never_left_is_tried_again_whatever_it_is(waits):
         closed.bind(("127.0.0.1", 0))
         nobody = f"127.0.0.1:{closed.getsockname()[1]}"
         session = SalesforceSession(Logins(nobody), LOGGER)
-        with pytest.raises(RunStoppedError, match="can't be reached"):
-            session.request("POST", "composite/sobjects", body=b"{}", repeatable=False)
+        with pytest.raises(RunStoppedError, match="no usable answer"):
+            session.request("POST", "composite/sobjects", decode, body=b"{}", repeatable=False)
     assert len(waits) == 6
 
 
@@ -225,7 +229,7 @@ def test_what_never_left_is_tried_again_whatever_it_is(waits):
 def test_other_errors_are_not_tried_again(server, session, status):
     server.answers = [Answer(status, error("SOME_CODE"), {"Location": "https://example.com/"})]
     with pytest.raises(RefusedError, match=f"{status} SOME_CODE"):
-        session.request("GET", "limits")
+        session.request("GET", "limits", decode)
     assert len(server.requests) == 1
 
 
@@ -343,3 +347,101 @@ def test_a_login_that_salesforce_fails_is_worth_another_try(server, login_host, 
     server.answers = [answer]
     with pytest.raises(LoginUnavailableError):
         RefreshTokenLogin("id", "secret", "token", "login").token(login_host)
+
+
+# Answers that are cut, too large, too slow, or repeat a secret
+
+
+@pytest.mark.parametrize("body", [b"", b'{"cut', b"<html>Please log in</html>", b"[" * 5000])
+def test_an_answer_that_is_cut_is_asked_for_again(server, session, waits, body):
+    server.answers = [Answer(200, body), Answer(200, body), Answer(200, {})]
+    assert session.request("GET", "limits", decode) == {}
+    assert len(waits) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "GET limits: HTTP 200 with an empty body"),
+        (b'{"cut', "HTTP 200 with a body that is not complete (cut after 5 bytes)"),
+        (b"<html>Please log in</html>", "HTTP 200 with a web page"),
+        (b"[]", "HTTP 200 with a body that is not what was expected"),
+    ],
+)
+def test_answers_that_stay_cut_end_with_what_came(server, session, waits, body, said):
+    server.answers = [Answer(200, body) for _ in range(7)]
+    with pytest.raises(RunStoppedError) as caught:
+        session.request("GET", "limits", decode)
+    assert said in str(caught.value)
+    assert len(waits) == 6
+
+
+@pytest.mark.parametrize("body", [b"", b'[{"success": tr', b"<html></html>", b"{}"])
+def test_an_insert_whose_answer_is_cut_is_not_repeated_but_told(server, session, body):
+    server.answers = [Answer(200, body)]
+    (result,) = collections(session).send(Operation.CREATE, [insert("A")])
+    assert result.failure.code == "OUTCOME_UNKNOWN"
+    assert "HTTP 200 with" in result.failure.message
+    assert len(server.requests) == 1
+
+
+def test_an_update_whose_answer_is_cut_is_repeated(server, session, waits):
+    write = Write(Operation.UPDATE, "003000000000001AAA", None, {"LastName": "A"}, {})
+    done = [{"id": "003000000000001AAA", "success": True, "errors": []}]
+    server.answers = [Answer(200, b'[{"id": "00'), Answer(200, done)]
+    (result,) = collections(session).send(Operation.UPDATE, [write])
+    assert result.failure is None
+    assert len(waits) == 1
+
+
+def test_no_step_of_a_bulk_job_is_lost_where_its_answer_is_cut(server, session, waits):
+    cut = Answer(200, b"")
+    complete = {"state": "JobComplete", "numberRecordsProcessed": 1, "numberRecordsFailed": 1}
+    server.answers = [
+        *(cut, Answer(200, {"id": "750A", "state": "Open"})),
+        Answer(201),
+        Answer(200, b'{"id'),
+        *(cut, Answer(200, complete)),
+        *(Answer(200, TOO_LONG[:-5]), Answer(200, b""), Answer(200, TOO_LONG)),
+        Answer(200, b""),
+    ]
+    bulk = Bulk(session, "Contact", external_id_field=None, logger=LOGGER)
+    (result,) = bulk.send(Operation.CREATE, [insert("A")])
+    assert result.failure.code == "STRING_TOO_LONG"
+
+
+def test_an_answer_of_megabytes_that_unpacks_to_gigabytes_is_not_unpacked(
+    server, session, monkeypatch
+):
+    monkeypatch.setattr(session_module, "MAX_ANSWER_BYTES", 1_000_000)
+    bomb = gzip.compress(b" " * 50_000_000)
+    server.answers = [Answer(200, bomb, {"Content-Encoding": "gzip"})] * 2
+    with pytest.raises(
+        RunStoppedError, match="GET limits was not read to its end: an answer of mo"
+    ):
+        session.request("GET", "limits", decode)
+    (result,) = collections(session).send(Operation.CREATE, [insert("A")])
+    assert result.failure.code == "OUTCOME_UNKNOWN"
+
+
+def test_an_answer_that_drips_has_a_total_limit(server, session, monkeypatch):
+    monkeypatch.setattr(session_module, "MAX_ANSWER_SECONDS", -1.0)
+    server.answers = [Answer(200, {})]
+    with pytest.raises(RunStoppedError, match="an answer that took over"):
+        session.request("GET", "limits", decode)
+
+
+def test_a_secret_that_salesforce_repeats_is_shown_nowhere(server, waits, caplog):
+    session = SalesforceSession(Logins(server.host), LOGGER, ["the-client-secret"])
+    told = "no: token-1 of the-client-secret"
+    server.answers = [Answer(403, error("token-1", told)), Answer(401, error("token-1", told))]
+    server.answers += [Answer(401, error("token-2", told))]
+    caplog.set_level(logging.DEBUG, logger=LOGGER.name)
+    for _ in range(2):
+        with pytest.raises(RefusedError) as caught:
+            session.request("GET", "limits", decode)
+        shown = f"{caught.value} {caught.value.failure} {caplog.text}"
+        assert "token-1" not in shown
+        assert "token-2" not in shown
+        assert "the-client-secret" not in shown
+    session.close()

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from reconciler.cli.backing_up import backup, restore
 from reconciler.cli.checking import check
 from reconciler.cli.controlling import delete, forget, pause, resume, resync
 from reconciler.cli.explaining import explain
 from reconciler.cli.listing import conflicts, history, rejects, skips
 from reconciler.cli.moving import export, import_
-from reconciler.cli.operator import Operator
+from reconciler.cli.operator import Operator, shown_errors
 from reconciler.cli.planning import approve, plan
 from reconciler.cli.showing import status
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands whose errors that a user can cause are one message, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was typed."""
+        with shown_errors():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="contact-sync-reconciler")
 @click.option(
     "--ledger-url",
@@ -51,5 +63,7 @@ for command in (
     delete,
     export,
     import_,
+    backup,
+    restore,
 ):
     main.add_command(command)

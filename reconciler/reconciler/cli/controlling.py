@@ -159,6 +159,7 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
             f"Delete {made:,} contacts in PhoneIQ that the sync created{back}?", abort=True
         )
     with shown_errors(), ledger.alone(holder("delete --revert")):
+        click.echo(f"a backup of the ledger: {ledger.back_up()}")
         ledger.approvals.clear()
         ledger.controls.set(
             {"revert": "restore" if restore else "delete", "paused_at": None, "approved": None}

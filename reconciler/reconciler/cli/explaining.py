@@ -7,10 +7,10 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_json, named, shown, table
+from reconciler.cli.operator import Operator, ago, as_json, named, print_rows, shown
 from reconciler.fields.canonical import known
 from reconciler.fields.record_mapper import Delivered, Exchange
-from reconciler.ledger.overview import Dossier, PairDossier, Sent
+from reconciler.ledger.overview import Dossier, Overview, PairDossier, Sent
 from reconciler.lifecycle import REMEDIES
 from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side, other
 from reconciler.settings import Settings
@@ -43,6 +43,8 @@ def explain(operator: Operator, who: str, json_: bool) -> None:
             across = pair.phoneiq_row if record.side == SALESFORCE else pair.salesforce_row
             halves[other(record.side)] = overview.dossier(across)
         told.update(one.row for one in halves.values())
+        if SALESFORCE in halves:
+            halves[SALESFORCE] = _with_related(overview, halves[SALESFORCE], settings)
         answers.append(_answer(halves, pair, settings))
     if json_:
         as_json(answers)
@@ -51,6 +53,17 @@ def explain(operator: Operator, who: str, json_: bool) -> None:
         if number:
             operator.console.rule()
         _show(operator, answer)
+
+
+def _with_related(overview: Overview, record: Dossier, settings: Settings) -> Dossier:
+    """A Salesforce record with the mapped fields behind its relationships."""
+    fields = dict(record.fields)
+    for row in settings.mappings.get(record.object, ()):
+        if row.related and row.related[0] in fields:
+            reference, field = row.related
+            id_ = fields[reference]
+            fields[row.salesforce] = overview.field_of(id_, field) if id_ else None
+    return record._replace(fields=fields)
 
 
 def _answer(
@@ -142,7 +155,12 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
             f"{where} is skipped as duplicate_phone: {one.holder} holds its number. To change it: "
             f"{REMEDIES['duplicate_phone']}"
         )
-    if one.released:
+    if one.merged_away:
+        notes.append(
+            f"{where} is skipped as merged_away: its record was merged into one that has a contact "
+            f"of its own. To change it: {_remedy('merged_away', one)}"
+        )
+    elif one.released:
         notes.append(
             f"{where} is released: its other half was deleted. To create that again: "
             f"{_remedy('released', one)}"
@@ -192,7 +210,7 @@ def _show(operator: Operator, answer: dict[str, Any]) -> None:
     names = ["field", SALESFORCE, PHONEIQ, "last agreed", "last written"]
     if pair is None or all(_stands(row) for row in rows):
         names.remove("last agreed")
-    listed = table(*names)
+    listed: list[list[Any]] = []
     for row in rows:
         same = len(answer["records"]) == 2 and row[SALESFORCE] == row[PHONEIQ]
         cells: list[Any] = [
@@ -202,8 +220,8 @@ def _show(operator: Operator, answer: dict[str, Any]) -> None:
         ]
         if "last agreed" in names:
             cells.append("" if _stands(row) else shown(row["baseline"]))
-        listed.add_row(*cells, _written(row["last"]))
-    console.print(listed)
+        listed.append([*cells, _written(row["last"])])
+    print_rows(console, names, listed)
     if answer["notes"]:
         console.print()
     for note in answer["notes"]:

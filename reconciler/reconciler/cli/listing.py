@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
 import click
+from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_csv, as_json, named, shown, table
+from reconciler.cli.operator import Operator, ago, as_csv, as_json, named, print_rows, shown
 from reconciler.ledger.runs import Run
 from reconciler.lifecycle import REMEDIES
 from reconciler.model import SIDES, SkipReason, Winner
@@ -79,28 +80,31 @@ def history(operator: Operator, form: str | None, limit: int | None) -> None:
         return
     runs = _for_people(operator, runs, limit, "contact-sync history")
     if runs:
-        operator.console.print(runs_table(runs))
+        print_runs(operator.console, runs)
     for run in runs:
         if run.error:
             operator.console.print(f"run {run.run} failed: {run.error}", markup=False)
 
 
-def runs_table(runs: Sequence[Run]) -> Any:
-    """The runs, one a line."""
-    shown_runs = table("run", "pipe", "started", "ended", "read", "written", "skipped")
+def print_runs(console: Console, runs: Sequence[Run]) -> None:
+    """Print the runs, one a line."""
+    listed: list[list[Any]] = []
     for run in runs:
         counts = run.summary
         written = [f"{counts[name]:,} {name}" for name in _COUNTS if counts.get(name)]
-        shown_runs.add_row(
-            str(run.run),
-            run.name,
-            ago(run.started_at),
-            Text(run.outcome, "red" if run.outcome == "failed" else ""),
-            f"{counts.get('read', 0):,}",
-            ", ".join(written) or "-",
-            f"{_count(counts.get('skipped')) or 0:,}",
+        listed.append(
+            [
+                str(run.run),
+                run.name,
+                ago(run.started_at),
+                Text(run.outcome, "red" if run.outcome == "failed" else ""),
+                f"{counts.get('read', 0):,}",
+                ", ".join(written) or "-",
+                f"{_count(counts.get('skipped')) or 0:,}",
+            ]
         )
-    return shown_runs
+    names = ("run", "pipe", "started", "ended", "read", "written", "skipped")
+    print_rows(console, names, listed)
 
 
 def _count(value: Any) -> Any:
@@ -131,11 +135,11 @@ def skips(
     rows = _for_people(operator, rows, limit, "contact-sync skips")
     if not rows:
         return
-    listed = table("reason", "record", "what")
+    listed: list[list[Any]] = []
     for row in rows:
         what = f"field {row.field}" if row.field else f"held by {row.holder}" if row.holder else ""
-        listed.add_row(row.reason, named(row.side, row.object, row.id), what)
-    operator.console.print(listed)
+        listed.append([row.reason, named(row.side, row.object, row.id), what])
+    print_rows(operator.console, ("reason", "record", "what"), listed)
     operator.console.print()
     for name in sorted({row.reason for row in rows}):
         operator.console.print(f"{name}: {REMEDIES[name]}", markup=False)
@@ -166,17 +170,19 @@ def conflicts(
     rows = _for_people(operator, rows, limit, "contact-sync conflicts")
     if not rows:
         return
-    listed = table("run", "pair", "field", "salesforce", "phoneiq", "resolution")
-    for row in rows:
-        listed.add_row(
-            f"{row.run}\n{ago(row.at)}",
+    listed = [
+        [
+            f"{row.run}\n({ago(row.at)})",
             f"{row.salesforce_id}\n{row.phoneiq_id}",
             operator.field(row.field),
             shown(row.salesforce),
             shown(row.phoneiq),
             row.resolution,
-        )
-    operator.console.print(listed)
+        ]
+        for row in rows
+    ]
+    columns = ("run", "pair", "field", "salesforce", "phoneiq", "resolution")
+    print_rows(operator.console, columns, listed)
 
 
 @click.command()
@@ -194,11 +200,7 @@ def rejects(
     """
     rows: list[dict[str, Any]] = []
     for path in files or reject_files():
-        try:
-            lines = path.read_text().splitlines()
-        except OSError as error:
-            raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
-        rows.extend(_reject(path, number, line) for number, line in enumerate(lines, 1))
+        rows.extend(_rejects(path))
     rows.sort(key=lambda row: str(row["time"]), reverse=True)
     rows = rows[: _most(form, limit)]
     if form == "json":
@@ -238,8 +240,39 @@ def reject_files() -> tuple[Path, ...]:
     )
 
 
-def _reject(path: Path, number: int, line: str) -> dict[str, Any]:
-    """One line of a reject file."""
+def _rejects(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a reject file; lines that are none are counted, and said in one line.
+
+    A line is cut where a target crashed in the middle of it. Only a line feed ends a line: a text
+    may hold U+2028 and its like, which end lines elsewhere.
+    """
+    wrong: list[int] = []
+    found = 0
+    line = b""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                row = _reject(line)
+                if row is not None:
+                    found += 1
+                    yield row
+                elif line.strip():
+                    wrong.append(number)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}") from None
+    if wrong and not found and line.endswith(b"\n"):
+        raise click.ClickException(f"line {wrong[0]} of {path} is not an entry of a reject file")
+    if wrong:
+        more = f", and {len(wrong) - 1} more," if len(wrong) > 1 else ""
+        click.echo(
+            f"line {wrong[0]}{more} of {path} cannot be read and is left out: cut by a crash, or "
+            "not an entry of a reject file",
+            err=True,
+        )
+
+
+def _reject(line: bytes) -> dict[str, Any] | None:
+    """One line of a reject file; None where it is no entry of one."""
     try:
         entry = json.loads(line)
         error = entry["error"]
@@ -253,7 +286,5 @@ def _reject(path: Path, number: int, line: str) -> dict[str, Any]:
             "fields": ", ".join(error.get("fields") or ()),
             "message": error["message"],
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise click.ClickException(
-            f"line {number} of {path} is not an entry of a reject file"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

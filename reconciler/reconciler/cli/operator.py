@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,7 +29,16 @@ from reconciler.settings import JSON_SCHEMA, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: What a formula begins with, also in wide letters, and what may stand before it.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: Columns that a text gets at least before rows are shown below each other.
+_READABLE: Final = 24
+#: Columns between two columns of a table.
+_GAP: Final = 2
+
 _PREFIX: Final = "RECONCILER_"
+#: Set in every command that Meltano invokes.
+_MELTANO: Final = "MELTANO_USER_AGENT"
 
 #: Columns of a screen on which both names of a field fit a line.
 _WIDE: Final = 120
@@ -109,7 +119,9 @@ class Operator:
         Raises:
             SettingsError: One of them is wrong.
         """
-        held = None if ledger is None else ledger.controls.get("settings")
+        # Meltano passes all settings that there are: what it does not pass has its default.
+        is_complete = _MELTANO in os.environ and f"{_PREFIX}SYNC_DIRECTION" in os.environ
+        held = None if ledger is None or is_complete else ledger.controls.get("settings")
         config: dict[str, Any] = dict(held or {})
         for name in JSON_SCHEMA["properties"]:
             value = os.environ.get(f"{_PREFIX}{name.upper()}")
@@ -169,10 +181,24 @@ def as_json(value: Any) -> None:
 
 
 def as_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print rows for spreadsheets."""
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(names), extrasaction="ignore")
+    """Print rows for spreadsheets.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV
+    Injection). That goes for phone numbers, too: without it, one that begins with + would become a
+    number. Programs take JSON.
+    """
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(names))
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({name: _for_spreadsheets(row.get(name)) for name in names})
+
+
+def _for_spreadsheets(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        value = str(value)
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
 
 
 def ago(moment: str | None) -> str:
@@ -198,9 +224,41 @@ def named(side: Side, object_: str, identifier: str | None) -> str:
     return f"{side} {name} {identifier}" if identifier else f"{side}, a new {name}"
 
 
-def table(*names: str) -> Table:
+def print_rows(console: Console, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows as a table, or below each other where a table would be too narrow to read.
+
+    Args:
+        console: Where they go.
+        names: The names of the columns.
+        rows: The cells of each row, texts or `rich` texts.
+    """
+    cells = [[one if isinstance(one, Text) else Text(one) for one in row] for row in rows]
+    needed = 0
+    for position, name in enumerate(names):
+        widths = [cell_len(line) for row in cells for line in row[position].plain.split("\n")]
+        width = max([len(name), *widths])
+        needed += (width if name in _WHOLE else min(width, _READABLE)) + _GAP
+    if needed - _GAP <= console.width:
+        listed = _table(names)
+        for row in cells:
+            listed.add_row(*row)
+        console.print(listed)
+        return
+    for number, row in enumerate(cells):
+        if number:
+            console.print()
+        grid = Table.grid(padding=(0, _GAP, 0, 0))
+        grid.add_column(style="bright_black", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, cell in zip(names, row, strict=True):
+            if cell.plain:
+                grid.add_row(name, Text(" ").join(cell.split("\n")))
+        console.print(grid)
+
+
+def _table(names: Sequence[str]) -> Table:
     """An empty table that folds texts where the screen is narrow, and never cuts anything off."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bright_black")
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bright_black")
     for name in names:
         made.add_column(
             name,

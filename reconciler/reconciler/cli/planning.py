@@ -12,7 +12,7 @@ from rich.text import Text
 from reconciler.cli.operator import Operator, ago, as_json, named, shown, shown_errors
 from reconciler.ledger import Ledger
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
-from reconciler.preview import PlanId, approved_writes, plan_of
+from reconciler.preview import PlanId, approved_writes, plan_of, prepare
 from reconciler.preview import as_json as write_as_json
 
 #: Seconds after which what was read of a side is called old.
@@ -33,13 +33,14 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
     Example: contact-sync plan --to phoneiq --limit 10
     """
     ledger, settings = operator.ledger, operator.settings()
-    _check_read(ledger)
     # Also what a run would refuse to delete can be looked at.
     unguarded = replace(settings, max_delete_percent=100)
     name = PlanId()
     counts: dict[str, dict[str, int]] = {}
     first: list[Write] = []
     with shown_errors(), ledger.copy() as copy:
+        prepare(copy, settings)
+        _check_read(copy)
         for writes in plan_of(copy, unguarded, (PHONEIQ, SALESFORCE) if to is None else (to,)):
             name.add(writes)
             for write in writes:
@@ -87,20 +88,22 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
     if plan is None:
         raise click.UsageError("which plan? To see it: contact-sync plan")
     settings = operator.settings()
-    _check_read(ledger)
     name = PlanId()
     with shown_errors(), ledger.copy() as copy:
-        ledger.approvals.clear()
+        prepare(copy, settings)
+        _check_read(copy)
+        copy.approvals.clear()
         for writes in plan_of(copy, settings):
             name.add(writes)
-            ledger.approvals.add(approved_writes(writes))
-    if str(name) != plan:
+            copy.approvals.add(approved_writes(writes))
+        if str(name) != plan:
+            raise click.ClickException(
+                f"plan {plan} is not what the next run would write now; that is plan {name}: "
+                "contact-sync plan"
+            )
         ledger.approvals.clear()
-        ledger.controls.set({"approved": None})
-        raise click.ClickException(
-            f"plan {plan} is not what the next run would write now; that is plan {name}: "
-            "contact-sync plan"
-        )
+        for chunk in copy.approvals.all():
+            ledger.approvals.add(chunk)
     sides: tuple[Side, Side] = (PHONEIQ, SALESFORCE)
     left = [side for side in sides if allows(settings.sync_direction, side)]
     ledger.rounds.end()

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.listing import runs_table
+from reconciler.cli.listing import print_runs
 from reconciler.cli.operator import Operator, ago, as_json
 from reconciler.ledger import Ledger
 from reconciler.ledger.runs import Run
@@ -107,7 +107,7 @@ def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[
     console.print(grid)
     if recent:
         console.print()
-        console.print(runs_table(recent))
+        print_runs(console, recent)
 
 
 def _counts(counts: dict[str, int]) -> str:

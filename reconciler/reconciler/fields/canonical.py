@@ -13,6 +13,10 @@ from reconciler.model import INVALID, SkipReason, Value
 #: to anything else.
 _EMAIL: Final = re.compile(r"[^@\s,;<>()\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
+#: What spreadsheets export where there is no value, and what null is called in Salesforce's
+#: Bulk API 2.0: no such text can be written there.
+NO_VALUE: Final = "#N/A"
+
 #: Characters that are not shown: Default_Ignorable_Code_Point of Unicode's
 #: DerivedCoreProperties.txt.
 _IGNORABLE: Final = (
@@ -37,6 +41,8 @@ def is_blank(value: str) -> bool:
 def text(value: Any) -> Value:
     """A value as it is sent: Unicode NFC, trimmed, line ends as LF, no NUL, blank as None.
 
+    `#N/A` is blank.
+
     Numbers, booleans and lists stay as they are.
     """
     if not isinstance(value, str):
@@ -51,7 +57,7 @@ def text(value: Any) -> Value:
     value = value.strip()
     if "\r" in value:
         value = value.replace("\r\n", "\n").replace("\r", "\n")
-    return value or None
+    return None if value == NO_VALUE else value or None
 
 
 def canonical(kind: Kind, value: Value) -> Value:

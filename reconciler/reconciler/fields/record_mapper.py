@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from reconciler.fields.canonical import canonical, table_key, text, unholdable
+from reconciler.fields.canonical import NO_VALUE, canonical, table_key, text, unholdable
 from reconciler.fields.countries import region_of
 from reconciler.fields.defaults import LENGTHS, MATCHING_PHONES, FieldMapping, Kind
 from reconciler.fields.phones import (
@@ -495,6 +495,7 @@ class _Reader:
                 and value.isascii()
                 and value.strip() is value
                 and value.isprintable()
+                and value != NO_VALUE
             )
             else text(value)
             for value in [delivered[place] for place in self._places]
@@ -568,6 +569,7 @@ class _Copyist:
                 and value.isascii()
                 and value.strip() is value
                 and value.isprintable()
+                and value != NO_VALUE
                 and value
             ):
                 value = text(value)

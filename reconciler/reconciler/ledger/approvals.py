@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select
 
 from reconciler.ledger.database import Database
-from reconciler.ledger.rows import parts
+from reconciler.ledger.rows import CHUNK, parts
 from reconciler.ledger.tables import approved
 from reconciler.model import Side
 
@@ -48,6 +48,22 @@ class Approvals:
         if writes:
             with self._database.transaction() as connection:
                 connection.execute(insert(approved), [write._asdict() for write in writes])
+
+    def all(self) -> Iterator[list[ApprovedWrite]]:
+        """The approved writes in their order, in chunks."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    select(approved)
+                    .where(approved.c.number > after)
+                    .order_by(approved.c.number)
+                    .limit(CHUNK)
+                ).all()
+            if not rows:
+                return
+            after = rows[-1].number
+            yield [ApprovedWrite(row.side, row.digest, row.line) for row in rows]
 
     def take(self, side: Side, digests: Sequence[str]) -> list[int]:
         """Take writes out of a side's approved ones.

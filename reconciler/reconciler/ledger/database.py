@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -12,17 +14,27 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    NoResultFound,
+    OperationalError,
+    ProgrammingError,
+)
 
-from reconciler.errors import LedgerError
+from reconciler.errors import DamagedLedgerError, LedgerError
 from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
 from reconciler.ledger.migrations import OLDEST, migrate
 from reconciler.ledger.sets import inserted_rows, put_rows, quick
 from reconciler.ledger.tables import SCHEMA_VERSION, counters, meta, metadata
 
+logger = logging.getLogger(__name__)
+
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
+#: Backups of a ledger that are kept.
+KEPT_BACKUPS: Final = 5
 #: Whole tries of a transaction that met another worker's.
 _TRIES: Final = 5
 #: SQLSTATE of a deadlock, and of a transaction that others have overtaken.
@@ -94,6 +106,13 @@ class Database:
                 raise self._none()
             if values:
                 _check_version(values, may_migrate=make)
+            if values and _version(values) < SCHEMA_VERSION and self._backend is sqlite:
+                # A server has its own backups.
+                self.id = values["ledger_id"]
+                logger.info(
+                    "the ledger is brought up to date; a backup of it as it was: %s",
+                    self.back_up(KEPT_BACKUPS),
+                )
             if values.get("tables") != _TABLES or _version(values) < SCHEMA_VERSION:
                 try:
                     values = self._make()
@@ -101,7 +120,7 @@ class Database:
                     # Two runs make the same ledger in the same moment; the other one was first.
                     values = self._make()
         except DBAPIError as error:
-            raise LedgerError(f"the ledger cannot be opened: {self._said(error)}") from None
+            raise self._failed("opened", error) from None
         self.id = values["ledger_id"]
         #: What hashes of forgotten records are made with; it moves along with them.
         self.salt = values.get("salt", self.id)
@@ -168,7 +187,37 @@ class Database:
         try:
             self._backend.copy_to(self._engine, path)
         except DBAPIError as error:
-            raise LedgerError(f"the ledger cannot be copied: {self._said(error)}") from error
+            raise self._failed("copied", error) from error
+
+    def back_up(self, keep: int, folder: Path | None = None) -> Path:
+        """Write a backup, and remove older ones of this ledger.
+
+        Args:
+            keep: How many backups are kept, this one included.
+            folder: Where they are; `backups` beside the ledger's file by default.
+
+        Returns:
+            The backup, an SQLite ledger that only its owner can read.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        folder = folder or self._backend.backup_folder(self._url)
+        moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%fZ")
+        path = folder / f"ledger-{self.id[:8]}-{moment}.db"
+        unfinished = path.with_suffix(".unfinished")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.copy_to(unfinished)
+                unfinished.rename(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+            for old in sorted(folder.glob(f"ledger-{self.id[:8]}-*.db"))[:-keep]:
+                old.unlink()
+        except OSError as error:
+            raise LedgerError(f"a backup cannot be written to {folder}: {error.strerror}") from None
+        return path
 
     def keep_salt(self, salt: str) -> None:
         """Go on with another ledger's salt."""
@@ -248,10 +297,16 @@ class Database:
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: DBAPIError) -> LedgerError:
-        return LedgerError(
-            f"the ledger cannot be written: {self._said(error)}. Once it can, run the job "
-            "again: it goes on from what is stored"
+        return self._failed(
+            "written", error, ". Once it can, run the job again: it goes on from what is stored"
         )
+
+    def _failed(self, what: str, error: DBAPIError, advice: str = "") -> LedgerError:
+        """What a database error means."""
+        damage = self._backend.damage(error)
+        if damage is not None:
+            return DamagedLedgerError(damage)
+        return LedgerError(f"the ledger cannot be {what}: {self._said(error)}{advice}")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -264,7 +319,9 @@ class Database:
             with self._reader.connect() as connection:
                 yield connection
         except DBAPIError as error:
-            raise LedgerError(f"the ledger cannot be read: {self._said(error)}") from error
+            raise self._failed("read", error) from error
+        except NoResultFound as error:
+            raise DamagedLedgerError("a row that another one names is not there") from error
 
 
 def _count_from_one(connection: Connection) -> None:
@@ -291,7 +348,10 @@ def _identified(connection: Connection) -> dict[str, str]:
 
 
 def _version(values: Mapping[str, str]) -> int:
-    return int(values.get("schema_version", 0))
+    try:
+        return int(values.get("schema_version", 0))
+    except ValueError:
+        raise DamagedLedgerError("its schema version is no number") from None
 
 
 def _check_version(values: Mapping[str, str], *, may_migrate: bool) -> None:

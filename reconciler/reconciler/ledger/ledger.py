@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.ledger.approvals import Approvals
 from reconciler.ledger.controls import Controls
-from reconciler.ledger.database import Database
+from reconciler.ledger.database import KEPT_BACKUPS, Database
 from reconciler.ledger.lease import Holder, Lease, holders
 from reconciler.ledger.moving import Moving
 from reconciler.ledger.observations import Layouts, Observations
@@ -92,6 +92,10 @@ class Ledger:
                 yield copy
             finally:
                 copy.close()
+
+    def back_up(self, keep: int = KEPT_BACKUPS, folder: Path | None = None) -> Path:
+        """Write a backup, and remove older ones; see `Database.back_up`."""
+        return self._database.back_up(keep, folder)
 
     def lease(self, holder: str) -> AbstractContextManager[Lease]:
         """Hold the ledger, or a share in it, once the lease is taken; see `Lease.take`."""

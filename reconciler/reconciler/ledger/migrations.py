@@ -13,7 +13,13 @@ from sqlalchemy import Connection
 
 #: By schema version, the statements that lead to it from the version before.
 STEPS: Final[dict[int, tuple[str, ...]]] = {
-    4: (),
+    4: (
+        "ALTER TABLE records ADD COLUMN reference_run INTEGER",
+        "ALTER TABLE records ADD COLUMN full_name BOOLEAN NOT NULL DEFAULT FALSE",
+        "ALTER TABLE records ADD COLUMN merged_away BOOLEAN NOT NULL DEFAULT FALSE",
+        "ALTER TABLE runs ADD COLUMN token TEXT",
+        "ALTER TABLE runs ADD COLUMN batches INTEGER NOT NULL DEFAULT 0",
+    ),
 }
 #: The oldest schema version that can be brought up to date.
 OLDEST: Final = min(STEPS) - 1

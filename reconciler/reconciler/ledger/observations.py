@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.schema import CreateIndex
 
+from reconciler.errors import DamagedLedgerError
 from reconciler.fields.canonical import text
 from reconciler.fields.defaults import IDENTITY
 from reconciler.fields.ids import object_of
@@ -50,6 +51,7 @@ from reconciler.ledger.tables import (
     made_from,
     meta,
     observations,
+    pairs,
     phone_numbers,
     records,
     streams,
@@ -123,16 +125,25 @@ class Layouts:
         if layout not in self._fields:
             # Another worker has stored it since.
             self._read()
-        return self._fields[layout]
+        try:
+            return self._fields[layout]
+        except KeyError:
+            raise DamagedLedgerError("a record's fields are not stored") from None
 
     def fields(self, layout: int, body: bytes) -> dict[str, Any]:
         """Value by field of a stored observation."""
-        return dict(zip(self.fields_of(layout), unpack(body), strict=True))
+        fields, values = self.fields_of(layout), unpack(body)
+        if not isinstance(values, list) or len(values) != len(fields):
+            raise DamagedLedgerError("a record has other values than fields")
+        return dict(zip(fields, values, strict=True))
 
     def numbers(self, layout: int, numbers: bytes) -> dict[str, str]:
         """Canonical number by phone field of a stored observation."""
         fields = self.fields_of(layout)
-        return {fields[position]: number for position, number in unpack(numbers).items()}
+        try:
+            return {fields[position]: number for position, number in unpack(numbers).items()}
+        except (AttributeError, IndexError, TypeError):
+            raise DamagedLedgerError("a record's numbers cannot be read") from None
 
     def _read(self) -> None:
         with self._database.reading() as connection:
@@ -165,7 +176,9 @@ class Known(NamedTuple):
     skip: str | None
     deleted: bool
     reference: str | None
+    reference_run: int | None
     released: bool
+    merged_away: bool
     awaits: str | None
     stamp: int | None
     digest: int | None
@@ -174,7 +187,7 @@ class Known(NamedTuple):
 #: The columns of `_record` and of `_content`.
 _RECORD: Final = (
     "row", "object", "name", "email", "reference", "successor", "related", "created_at", "stamp",
-    "digest", "deleted", "skip",
+    "digest", "deleted", "skip", "full_name", "reference_run",
 )  # fmt: skip
 _CONTENT: Final = ("layout", "body", "numbers")
 
@@ -246,6 +259,11 @@ class Observations:
         with self._database.transaction() as connection:
             fresh: list[tuple[int, Observation]] = []
             changed: list[tuple[int, Observation]] = []
+            named_in = {
+                id_: one.reference_run
+                for id_, one in known.items()
+                if one.reference == newest[id_].reference
+            }
             numbers_changed: list[tuple[int, Observation]] = []
             released: set[int] = set()
             touched: list[tuple[int | None, int | None, int]] = []
@@ -272,7 +290,7 @@ class Observations:
                         touched.append((item.stamp, item.digest, before.row))
                     continue
                 changed.append((before.row, item))
-                if before.released and not self._is_edited(before, item):
+                if before.released and (before.merged_away or not self._is_edited(before, item)):
                     released.add(before.row)
                 if (numbers, item.deleted, item.skip) != (
                     before.numbers,
@@ -282,9 +300,10 @@ class Observations:
                     numbers_changed.append((before.row, item))
             self._insert(connection, fresh, run)
             self._keep_sources(connection, [row for row, _ in changed])
-            self._update(connection, changed, released, run)
+            self._update(connection, changed, released, named_in, run)
             self._change_numbers(connection, numbers_changed)
             self._reopen_members(connection, [item.id for _, item in fresh + changed])
+            self._reopen_former_owners(connection, side, [*fresh, *numbers_changed])
             update_rows(connection, records, "row", ("stamp", "digest"), touched)
             return len(fresh) + len(changed)
 
@@ -327,7 +346,9 @@ class Observations:
                 records.c.skip if side == SALESFORCE else literal(None),
                 records.c.deleted,
                 records.c.reference,
+                records.c.reference_run,
                 records.c.released,
+                records.c.merged_away,
                 records.c.awaits,
                 records.c.stamp,
                 records.c.digest,
@@ -367,7 +388,7 @@ class Observations:
             connection,
             records,
             (*_RECORD, "side", "id"),
-            [(*_record(row, item), item.side, item.id) for row, item in fresh],
+            [(*_record(row, item, run), item.side, item.id) for row, item in fresh],
         )
         insert_rows(
             connection,
@@ -406,6 +427,7 @@ class Observations:
         connection: Connection,
         changed: list[tuple[int, Observation]],
         released: set[int],
+        named_in: Mapping[str, int | None],
         run: int,
     ) -> None:
         update_rows(
@@ -413,7 +435,16 @@ class Observations:
             records,
             "row",
             (*_RECORD[1:], "duplicate_of", "released", "settled"),
-            [(*_record(row, item)[1:], None, False, False, row) for row, item in changed],
+            [
+                (
+                    *_record(row, item, named_in.get(item.id, run))[1:],
+                    None,
+                    False,
+                    False,
+                    row,
+                )
+                for row, item in changed
+            ],
         )
         update_rows(
             connection,
@@ -432,6 +463,25 @@ class Observations:
             connection.execute(
                 update(records).where(among(records.c.related, accounts)).values(settled=False)
             )
+
+    def _reopen_former_owners(
+        self, connection: Connection, side: Side, items: list[tuple[int, Observation]]
+    ) -> None:
+        """Open pairs whose Salesforce record has lost its last number to one of these records."""
+        if side != SALESFORCE or not self._indexes:
+            return
+        numbers = sorted({number for _, item in items for number in item.match_numbers})
+        if not numbers:
+            return
+        former, contact = records.alias("former"), records.alias("contact")
+        lost = (
+            select(contact.c.row)
+            .join_from(phone_numbers, contact, contact.c.row == phone_numbers.c.row)
+            .join(pairs, pairs.c.phoneiq_row == contact.c.row)
+            .join(former, former.c.row == pairs.c.salesforce_row)
+            .where(among(phone_numbers.c.number, numbers), former.c.skip == "no_valid_phone")
+        )
+        connection.execute(update(records).where(records.c.row.in_(lost)).values(settled=False))
 
     def _change_numbers(
         self, connection: Connection, changed: list[tuple[int, Observation]]
@@ -589,13 +639,15 @@ class Observations:
             connection.execute(delete(field_skips))
 
 
-def _record(row: int, item: Observation) -> tuple[Any, ...]:
+def _record(row: int, item: Observation, named_in: int | None) -> tuple[Any, ...]:
     return (
         row,
         item.object,
         item.name,
         None if item.email is None else text_key(item.email),
         *item[5:13],
+        item.full_name,
+        named_in if item.reference else None,
     )
 
 

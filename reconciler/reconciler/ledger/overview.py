@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, false, func, literal, select, true, union_all
+from sqlalchemy import Select, case, false, func, literal, select, true, union_all
 
 from reconciler.fields.canonical import known
 from reconciler.fields.defaults import IDENTITY
+from reconciler.fields.ids import salesforce_id
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import from_json, text_key
@@ -23,7 +24,7 @@ from reconciler.ledger.tables import (
     streams,
     writes,
 )
-from reconciler.model import SALESFORCE, SIDES, Side
+from reconciler.model import SALESFORCE, SIDES, UNSET, Side
 
 
 class SkipRow(NamedTuple):
@@ -106,6 +107,7 @@ class Dossier(NamedTuple):
         observed_run: The run that saw its last change.
         deleted: Whether it is a tombstone.
         released: Whether it is not created again, after a deletion.
+        merged_away: Whether that is so since its record was merged into another.
         skip: Why it takes no part, or None.
         holder: The id of the record that holds its number, or None.
         field_skips: Reason by field that it does not fill on the other side.
@@ -122,6 +124,7 @@ class Dossier(NamedTuple):
     observed_run: int
     deleted: bool
     released: bool
+    merged_away: bool
     skip: str | None
     holder: str | None
     field_skips: dict[str, str]
@@ -231,7 +234,7 @@ class Overview:
             records.c.side,
             records.c.object,
             records.c.id,
-            literal("released"),
+            case((records.c.merged_away == true(), "merged_away"), else_="released"),
             literal(None),
             literal(None),
         ).where(records.c.released == true(), records.c.deleted == false())
@@ -389,12 +392,23 @@ class Overview:
             record.run,
             record.deleted,
             record.released,
+            record.merged_away,
             record.skip,
             record.holder,
             skips,
             sent,
             record.pair,
         )
+
+    def field_of(self, id_: str, field: str) -> Any:
+        """What a Salesforce record came with in a field; `UNSET` where it did not come with it."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                select(observations.c.layout, observations.c.body)
+                .join(records, records.c.row == observations.c.row)
+                .where(records.c.side == SALESFORCE, records.c.id == salesforce_id(id_))
+            ).one_or_none()
+        return UNSET if found is None else self._layouts.fields(*found).get(field, UNSET)
 
     def pair(self, number: int) -> PairDossier:
         """All that is known of a pair."""

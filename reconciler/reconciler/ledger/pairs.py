@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    Select,
     and_,
     delete,
     exists,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 )
 
 from reconciler.fields.canonical import text
+from reconciler.fields.phones import match_number
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import (
@@ -46,7 +49,7 @@ from reconciler.ledger.tables import (
 )
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, other
 from reconciler.rules.eligibility import UNPAIRABLE
-from reconciler.rules.matching import Candidate
+from reconciler.rules.matching import Candidate, Reference, held_together_since
 
 #: Open records that one statement looks at, so that no transaction grows with their number.
 _ROWS: Final = 50_000
@@ -104,8 +107,10 @@ class Pairs:
                     heir.c.pair.label("held"),
                     heir.c.object.label("becomes"),
                     heir.c.creating,
+                    pairs.c.phoneiq_row.label("contact"),
                 )
                 .join_from(gone, heir, and_(heir.c.side == SALESFORCE, is_heir))
+                .join(pairs, pairs.c.pair == gone.c.pair)
                 .where(
                     gone.c.side == SALESFORCE,
                     gone.c.successor.is_not(None),
@@ -142,8 +147,14 @@ class Pairs:
                             duplicate_of=None,
                         )
                     else:
-                        # Both were paired: the heir keeps its contact, the other is left alone.
+                        # Both were paired: the successor keeps its contact. That of the record
+                        # that is gone is left, and is not to be created again.
                         dissolve(connection, move.pair, released=True)
+                        connection.execute(
+                            update(records)
+                            .where(records.c.row == move.contact)
+                            .values(merged_away=True)
+                        )
         return found_any
 
     def _adopt(
@@ -176,6 +187,123 @@ class Pairs:
                 baseline=pack(list(agreed.values())),
             )
         )
+
+    def move_by_reference(self, run: int) -> None:
+        """Make those halves of a pair of which one names the other since something else did.
+
+        Args:
+            run: The run that pairs.
+        """
+        with self._database.transaction() as connection:
+            if connection.scalar(select(pairs.c.pair).limit(1)) is None:
+                return
+            found = {
+                (row.namer, row.named): row
+                for statement in _namers()
+                for row in connection.execute(statement)
+            }
+            newest_first = sorted(
+                found.values(), key=lambda one: (-(one.since or 0), one.namer, one.named)
+            )
+            for move in newest_first:
+                rows = (move.namer, move.named)
+                held_by = _pairs_of(connection, rows)
+                if len(held_by) == 1 and set(rows) <= set(held_by[0].rows):
+                    continue
+                if any(one.since and (move.since or 0) <= one.since for one in held_by):
+                    continue
+                for one in held_by:
+                    dissolve(connection, one.pair, released=True)
+                other_row = move.named if move.namer == move.salesforce else move.namer
+                self._make(connection, (move.salesforce, other_row), "reference", run)
+
+    def replace_deleted(self, run: int) -> None:
+        """Let records take the place of deleted ones that have their numbers and their name.
+
+        Args:
+            run: The run that pairs.
+        """
+        deleted, left, new = (records.alias(name) for name in ("deleted", "left", "new"))
+        mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
+        found = (
+            select(deleted.c.pair, left.c.side, left.c.row.label("left"), new.c.row.label("new"))
+            .join_from(deleted, pairs, pairs.c.pair == deleted.c.pair)
+            .join(left, left.c.row.in_((pairs.c.salesforce_row, pairs.c.phoneiq_row)))
+            .join(mine, mine.c.row == left.c.row)
+            .join(theirs, and_(theirs.c.number == mine.c.number, theirs.c.row != left.c.row))
+            .join(new, new.c.row == theirs.c.row)
+            .where(
+                deleted.c.settled == false(),
+                deleted.c.pair > 0,
+                deleted.c.deleted == true(),
+                left.c.deleted == false(),
+                new.c.side == deleted.c.side,
+                new.c.pair.is_(None),
+                new.c.deleted == false(),
+                new.c.creating == false(),
+                or_(new.c.side == PHONEIQ, new.c.skip.is_(None)),
+                new.c.name != "",
+                new.c.name.in_((left.c.name, deleted.c.name)),
+            )
+            .order_by(new.c.created_at, new.c.id)
+        )
+        with self._database.transaction() as connection:
+            taken: set[int] = set()
+            for move in connection.execute(found).all():
+                if taken.isdisjoint((move.left, move.new)):
+                    taken |= {move.left, move.new}
+                    dissolve(connection, move.pair, released=False)
+                    ends = (move.left, move.new)
+                    self._make(
+                        connection, ends if move.side == SALESFORCE else ends[::-1], "phone", run
+                    )
+
+    def _make(self, connection: Connection, rows: Sequence[int], why: str, run: int) -> None:
+        """Make one pair of a Salesforce record and a contact."""
+        before = connection.scalar(select(func.max(pairs.c.pair))) or 0
+        connection.execute(
+            insert(pairs).values(salesforce_row=rows[0], phoneiq_row=rows[1], why=why, run=run)
+        )
+        self._link(connection, before)
+
+    def shows_number(self, side: Side, number: str, but: int) -> bool:
+        """Whether a record of a side that takes part shows a number.
+
+        Args:
+            side: The side.
+            number: The number, in canonical form.
+            but: The row of a record that does not count.
+        """
+        with self._database.reading() as connection:
+            found = connection.scalar(
+                select(records.c.row)
+                .join(phone_numbers, phone_numbers.c.row == records.c.row)
+                .where(
+                    phone_numbers.c.number == match_number(number),
+                    phone_numbers.c.stale == false(),
+                    records.c.side == side,
+                    records.c.row != but,
+                    records.c.deleted == false(),
+                    records.c.skip.is_(None),
+                )
+                .limit(1)
+            )
+        return found is not None
+
+    def count_name_mismatches(self, run: int) -> int:
+        """How many pairs that a run made by phone are of people with different full names."""
+        one, two = records.alias("one"), records.alias("two")
+        with self._database.reading() as connection:
+            return (
+                connection.scalar(
+                    select(func.count())
+                    .select_from(pairs)
+                    .join(one, one.c.row == pairs.c.salesforce_row)
+                    .join(two, two.c.row == pairs.c.phoneiq_row)
+                    .where(pairs.c.run == run, pairs.c.why == "phone", _names_differ(one, two))
+                )
+                or 0
+            )
 
     def are_open(self) -> bool:
         """Whether any record without a pair is open, or waits for a create that is not wanted."""
@@ -238,11 +366,15 @@ class Pairs:
                     )
         return made
 
-    def by_phone_alone(self, run: int) -> int:
+    def by_phone_alone(self, run: int, *, skip_mismatches: bool) -> int:
         """Pair each two records, one of a side, that share numbers with each other and no one else.
 
         Whatever the order of preference, there is nothing to choose; all others are decided group
         by group.
+
+        Args:
+            run: The run that pairs.
+            skip_mismatches: Whether records with different full names are not paired.
 
         Returns:
             How many pairs were made.
@@ -250,6 +382,13 @@ class Pairs:
         one, two = records.alias("one"), records.alias("two")
         mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
         further = phone_numbers.alias("further")
+        first = records.alias("first")
+        may_be_one = or_(
+            first.c.name == two.c.name,
+            and_(first.c.released == false(), two.c.released == false()),
+        )
+        if skip_mismatches:
+            may_be_one = and_(may_be_one, ~_names_differ(first, two))
         made = 0
         for side in SIDES if self._have_both_sides() else ():
             is_open = and_(one.c.settled == false(), one.c.pair.is_(None), one.c.side == side)
@@ -286,7 +425,9 @@ class Pairs:
                             literal(run),
                         )
                         .join_from(found, two, two.c.row == found.c.other)
+                        .join(first, first.c.row == found.c.row)
                         .where(
+                            may_be_one,
                             two.c.side == other(side),
                             two.c.pair.is_(None),
                             ~exists()
@@ -398,6 +539,7 @@ class Pairs:
                 "pair": pairs.c.pair,
                 "settled": False,
                 "released": False,
+                "merged_away": False,
                 "duplicate_of": None,
             }
             if column is pairs.c.phoneiq_row:
@@ -444,6 +586,103 @@ class Pairs:
                 )
                 or 0
             )
+
+
+def _names_differ(one: Any, two: Any) -> ColumnElement[bool]:
+    """Whether two records have full names that differ."""
+    return and_(one.c.full_name == true(), two.c.full_name == true(), one.c.name != two.c.name)
+
+
+def _namers() -> Iterator[Select[Any]]:
+    """Records of which one names the other, of which one is open and one has a pair."""
+    salesforce, phoneiq = records.alias("salesforce"), records.alias("phoneiq")
+    for namer, named in ((phoneiq, salesforce), (salesforce, phoneiq)):
+        names = namer.c.reference == named.c.id
+        if namer is phoneiq:
+            shadow = and_(
+                salesforce.c.object == "PersonAccount",
+                namer.c.reference == salesforce.c.related,
+            )
+            ways = [names, shadow]
+        else:
+            ways = [names]
+        for way in ways:
+            for opened in (namer, named):
+                for is_paired_ in (opened.c.pair.is_(None), opened.c.pair.is_not(None)):
+                    yield select(
+                        namer.c.row.label("namer"),
+                        named.c.row.label("named"),
+                        salesforce.c.row.label("salesforce"),
+                        namer.c.reference_run.label("since"),
+                    ).where(
+                        salesforce.c.side == SALESFORCE,
+                        phoneiq.c.side == PHONEIQ,
+                        way,
+                        opened.c.settled == false(),
+                        is_paired_,
+                        opened.c.row > 0,
+                        salesforce.c.deleted == false(),
+                        phoneiq.c.deleted == false(),
+                        or_(
+                            salesforce.c.skip.is_(None),
+                            salesforce.c.skip.not_in(sorted(UNPAIRABLE)),
+                        ),
+                        or_(salesforce.c.pair.is_not(None), phoneiq.c.pair.is_not(None)),
+                        func.coalesce(salesforce.c.pair, 0) != func.coalesce(phoneiq.c.pair, 0),
+                    )
+
+
+class _Held(NamedTuple):
+    """A pair that a reference may move.
+
+    Attributes:
+        pair: Its number.
+        rows: The rows of its records.
+        since: The newest run in which something said that they are one person.
+    """
+
+    pair: int
+    rows: tuple[int, int]
+    since: int
+
+
+def _pairs_of(connection: Connection, rows: Sequence[int]) -> list[_Held]:
+    """The pairs that some records have."""
+    one, two = records.alias("one"), records.alias("two")
+    found = connection.execute(
+        select(
+            pairs.c.pair,
+            pairs.c.run,
+            *(
+                column
+                for half in (one, two)
+                for column in (
+                    half.c.row,
+                    half.c.id,
+                    half.c.related,
+                    half.c.reference,
+                    half.c.reference_run,
+                    half.c.deleted,
+                )
+            ),
+        )
+        .join(one, one.c.row == pairs.c.salesforce_row)
+        .join(two, two.c.row == pairs.c.phoneiq_row)
+        .where(or_(pairs.c.salesforce_row.in_(rows), pairs.c.phoneiq_row.in_(rows)))
+        .order_by(pairs.c.pair)
+    ).all()
+    return [
+        _Held(
+            row[0],
+            (row[2], row[8]),
+            held_together_since(
+                row[1],
+                Reference((row[3], row[4]), row[5], row[6], row[7]),
+                Reference((row[9],), row[11], row[12], row[13]),
+            ),
+        )
+        for row in found
+    ]
 
 
 def _open_creates(connection: Connection, row: int) -> Sequence[int]:
@@ -531,6 +770,8 @@ def _candidates(connection: Connection, numbers: Mapping[int, Sequence[str]]) ->
             tuple(numbers[record.row]),
             record.seen,
             record.sent if record.creating else None,
+            record.released,
+            record.full_name,
         )
         for record in connection.execute(
             select(
@@ -543,6 +784,8 @@ def _candidates(connection: Connection, numbers: Mapping[int, Sequence[str]]) ->
                 records.c.skip,
                 records.c.deleted,
                 records.c.creating,
+                records.c.released,
+                records.c.full_name,
                 observations.c.run.label("seen"),
                 writes.c.run.label("sent"),
             )

@@ -83,8 +83,9 @@ _SKIPS: Final = (
         """
         SELECT skip AS reason, object, count(*) AS number FROM records
         WHERE side = :side AND skip IS NOT NULL GROUP BY skip, object
-        UNION ALL SELECT 'released', NULL, count(*) FROM records
-        WHERE side = :side AND released = :yes AND deleted = :no
+        UNION ALL SELECT CASE WHEN merged_away = :yes THEN 'merged_away' ELSE 'released' END,
+            NULL, count(*) FROM records
+        WHERE side = :side AND released = :yes AND deleted = :no GROUP BY merged_away
         UNION ALL SELECT 'duplicate_phone', NULL, count(*) FROM records
         WHERE side = :side AND duplicate_of IS NOT NULL AND skip IS NULL
         UNION ALL SELECT reason, NULL, count(*) FROM field_skips
@@ -463,6 +464,15 @@ class Plans:
                     row.tries,
                 )
         return found
+
+    def delivered(self, rows: Collection[int]) -> dict[int, Delivered]:
+        """What some records were delivered with, by row."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                select(observations.c.row, *_DELIVERED).where(among(observations.c.row, rows))
+            ).all()
+        shown = self._delivered([row[1:] for row in found])
+        return {row[0]: one for row, one in zip(found, shown, strict=True)}
 
     def flapping(self, rows: Collection[int]) -> dict[tuple[int, str], list[Any]]:
         """Old and new value that take turns, by (source row, field), where that was stopped."""

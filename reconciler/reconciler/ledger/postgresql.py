@@ -78,10 +78,31 @@ def is_absent(url: URL) -> bool:  # noqa: ARG001
     return False
 
 
+#: Classes of SQLSTATE whose messages may repeat a value: data exceptions, constraints.
+_WITH_VALUES: Final = ("22", "23")
+#: SQLSTATEs of damaged tables and indexes.
+_DAMAGED: Final = frozenset({"XX001", "XX002"})
+
+
+def backup_folder(url: URL) -> Path:  # noqa: ARG001
+    """Where backups go unless the operator says otherwise: into the folder of the project."""
+    return Path("backups")
+
+
 def said(error: DBAPIError) -> str:
-    """What an error says, without anybody's data: that is in its details."""
+    """What an error says, without anybody's data: that is in its details, and in some messages."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None and state.startswith(_WITH_VALUES):
+        return f"the server refused a value (SQLSTATE {state})"
     primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
     return str(primary or error.orig)
+
+
+def damage(error: DBAPIError) -> str | None:
+    """What is wrong with the database, or None where an error says nothing of the kind."""
+    if getattr(error.orig, "sqlstate", None) in _DAMAGED:
+        return "the server cannot read all of its tables"
+    return None
 
 
 def copy_to(engine: Engine, path: Path) -> None:

@@ -67,6 +67,7 @@ class Removals:
                     settled=False,
                     duplicate_of=None,
                     released=False,
+                    merged_away=False,
                     awaits=None,
                     creating=False,
                     made=False,
@@ -269,7 +270,13 @@ class Removals:
             connection.execute(
                 update(records)
                 .where(which)
-                .values(settled=False, released=False, awaits=None, duplicate_of=None)
+                .values(
+                    settled=False,
+                    released=False,
+                    merged_away=False,
+                    awaits=None,
+                    duplicate_of=None,
+                )
             )
 
 

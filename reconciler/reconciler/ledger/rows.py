@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from reconciler.errors import DamagedLedgerError
 from reconciler.ledger.sets import among, put_rows
 from reconciler.ledger.tables import (
     conflicts,
@@ -34,16 +35,41 @@ from reconciler.ledger.tables import (
 from reconciler.model import SALESFORCE, UNSET
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
-from_json: Final = msgspec.json.decode
 #: How `UNSET` is packed: as an extension type without data.
 _UNSET: Final = msgspec.msgpack.Ext(0, b"")
 _pack: Final = msgspec.msgpack.Encoder(enc_hook=lambda _: _UNSET).encode
-unpack: Final = msgspec.msgpack.Decoder(ext_hook=lambda *_: UNSET).decode
+_unpack: Final = msgspec.msgpack.Decoder(ext_hook=lambda *_: UNSET).decode
+#: What is wrong with a stored value that is not what was written.
+_UNREADABLE: Final = "a stored value cannot be read"
 
 #: Rows in one statement's list of values; SQLite takes 32,766 at most.
 _LIST: Final = 10_000
 #: Pairs or records that are worked on between two commits.
 CHUNK: Final = 2_000
+
+
+def from_json(stored: str | bytes) -> Any:
+    """A value from text as the ledger stores it.
+
+    Raises:
+        DamagedLedgerError: It is something else.
+    """
+    try:
+        return msgspec.json.decode(stored)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DamagedLedgerError(_UNREADABLE) from None
+
+
+def unpack(stored: bytes) -> Any:
+    """A value from MessagePack as the ledger stores it.
+
+    Raises:
+        DamagedLedgerError: It is something else.
+    """
+    try:
+        return _unpack(stored)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DamagedLedgerError(_UNREADABLE) from None
 
 
 def to_json(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
@@ -23,9 +24,11 @@ _COMPLETED: Final = quick(
 _LATEST: Final = quick("SELECT max(run) FROM runs")
 _RUNNING: Final = quick("SELECT run FROM runs WHERE outcome = 'running'")
 _BEGUN: Final = quick(
-    "INSERT INTO runs (pipe, part, started_at, outcome) "
-    "VALUES (:pipe, :part, :started_at, 'running') RETURNING run"
+    "INSERT INTO runs (pipe, part, started_at, outcome, token) "
+    "VALUES (:pipe, :part, :started_at, 'running', :token) RETURNING run"
 )
+_BATCHES: Final = quick("UPDATE runs SET batches = :batches WHERE run = :run")
+_IDENTITY: Final = quick("SELECT pipe, error, token, batches FROM runs WHERE run = :run")
 _FINISHED: Final = quick(
     "UPDATE runs SET finished_at = :finished_at, outcome = :outcome, error = :error, "
     "summary = :summary WHERE run = :run"
@@ -61,6 +64,22 @@ class Run(NamedTuple):
         return f"{self.pipe} {self.part}" if self.part else self.pipe
 
 
+class RunIdentity(NamedTuple):
+    """What the bookmarks that a run has passed on are recognised by.
+
+    Attributes:
+        pipe: Its pipe.
+        error: What stopped it, or None.
+        token: Its random token, or None for a run of an older version.
+        batches: How many batches of observations it has committed.
+    """
+
+    pipe: str
+    error: str | None
+    token: str | None
+    batches: int
+
+
 class Runs:
     """The recorded runs.
 
@@ -72,12 +91,13 @@ class Runs:
         self._database = database
 
     @repeatable
-    def begin(self, pipe: str, part: str | None = None) -> int:
+    def begin(self, pipe: str, part: str | None = None, token: str | None = None) -> int:
         """Record that a run has started; earlier ones that never ended were killed.
 
         Args:
             pipe: Its pipe.
             part: The shard that it is for, if it is not for all of the pipe.
+            token: What the bookmarks that it passes on are recognised by; see `new_token`.
 
         Returns:
             The run's number; numbers only grow.
@@ -91,11 +111,22 @@ class Runs:
                     .where(runs.c.run.in_(left), runs.c.run.not_in(at_work))
                     .values(outcome="failed", error="the run was killed")
                 )
-            begun = {"pipe": pipe, "part": part, "started_at": now()}
+            begun = {"pipe": pipe, "part": part, "started_at": now(), "token": token}
             run: int = connection.execute(_BEGUN, begun).scalar_one()
             if self._database.held is not None:
                 self._database.held.note(connection, run=run)
             return run
+
+    def count_batches(self, run: int, batches: int) -> None:
+        """Record how many batches of observations a run has committed."""
+        with self._database.transaction() as connection:
+            connection.execute(_BATCHES, {"run": run, "batches": batches})
+
+    def identity(self, run: int) -> RunIdentity | None:
+        """What the bookmarks of a run are recognised by, or None where there is no such run."""
+        with self._database.reading() as connection:
+            row = connection.execute(_IDENTITY, {"run": run}).one_or_none()
+        return None if row is None else RunIdentity(*row)
 
     def narrow(self, run: int, part: str) -> None:
         """Record the streams that a run turned out to be for."""
@@ -226,6 +257,13 @@ class Runs:
                             insert(streams).values(side=side, stream=stream, needed=True)
                         )
 
+    def mark_incomplete(self, side: Side) -> None:
+        """Record that a side has to be observed completely again."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(streams).where(streams.c.side == side).values(complete_run=None)
+            )
+
     @repeatable
     def mark_complete(self, side: Side, observed: Collection[str], run: int) -> None:
         """Record that a run observed streams of a side completely."""
@@ -245,6 +283,11 @@ def _run(row: Any) -> Run:
         row.error,
         from_json(row.summary) if row.summary else {},
     )
+
+
+def new_token() -> str:
+    """A token for a new run."""
+    return secrets.token_hex(8)
 
 
 def now() -> str:

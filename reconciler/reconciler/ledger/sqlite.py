@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from reconciler.errors import LedgerError
+
+logger = logging.getLogger(__name__)
+
+#: Permissions of others than a file's owner.
+_OTHERS: Final = 0o077
 
 
 def make_engine(url: URL) -> Engine:
@@ -25,6 +32,7 @@ def make_engine(url: URL) -> Engine:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LedgerError(f"the ledger cannot be opened: {error}") from None
+    _keep_private(path)
     # The connection that was used last: its cache holds what comes next, while each commit empties
     # the caches of all others.
     engine = create_engine(url, hide_parameters=True, pool_use_lifo=True)
@@ -54,6 +62,26 @@ def make_engine(url: URL) -> Engine:
     return engine
 
 
+def _keep_private(path: Path) -> None:
+    """Let only the owner read the ledger's files: one that was put back may have lost its mode."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + suffix)
+        try:
+            found = file.stat()
+            if not found.st_mode & _OTHERS:
+                continue
+            if found.st_uid == os.geteuid():
+                file.chmod(0o600)
+                continue
+        except OSError:
+            continue
+        logger.warning(
+            "others can read %s, which holds people's data, and it is not ours to change: let its "
+            "owner type chmod 600",
+            file,
+        )
+
+
 def for_writing(engine: Engine) -> Engine:
     """The engine of transactions that write."""
     return engine.execution_options(writes=True)
@@ -74,9 +102,37 @@ def is_absent(url: URL) -> bool:
     return not Path(url.database or "").is_file()
 
 
+#: Errors that say nothing of what is stored.
+_HARMLESS: Final = re.compile(
+    "database (table )?is locked|database schema is locked|disk I/O error|database or disk is full|"
+    "attempt to write a readonly database|unable to open database file|out of memory|"
+    "locking protocol|access permission denied|no such (table|column): [a-z_.]+"
+)
+_DAMAGE: Final = re.compile(
+    "database disk image is malformed|file is not a database|malformed database schema|"
+    "Could not decode to UTF-8"
+)
+
+
+def backup_folder(url: URL) -> Path:
+    """Where backups go unless the operator says otherwise."""
+    return Path(url.database or "").parent / "backups"
+
+
 def said(error: DBAPIError) -> str:
-    """What an error says, without anybody's data."""
-    return str(error.orig)
+    """What an error says, without anybody's data: some repeat the value that they are about."""
+    found = _HARMLESS.match(str(error.orig))
+    return found[0] if found else f"SQLite's {type(error.orig).__name__}"
+
+
+def damage(error: DBAPIError) -> str | None:
+    """What is wrong with the file, or None where an error says nothing of the kind."""
+    found = _DAMAGE.match(str(error.orig))
+    if found is None:
+        return None
+    if found[0] == "file is not a database":
+        return "its file is no SQLite database"
+    return "SQLite cannot read all of its file"
 
 
 def copy_to(engine: Engine, path: Path) -> None:
@@ -86,6 +142,8 @@ def copy_to(engine: Engine, path: Path) -> None:
     try:
         driver: Any = source.driver_connection
         driver.backup(target)
+    except sqlite3.Error as error:
+        raise DBAPIError(None, None, error) from error
     finally:
         target.close()
         source.close()

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from reconciler.errors import DamagedLedgerError
 from reconciler.model import Action, SalesforceObject, Side
 
 #: Grows with each released change of the tables; `migrations` has a step for each.
@@ -63,7 +64,10 @@ class Code(TypeDecorator[str]):
 
     def process_result_value(self, value: int | None, dialect: Any) -> str | None:  # noqa: ARG002
         """The word of a number."""
-        return None if value is None else self.words[value]
+        try:
+            return None if value is None else self.words[value]
+        except (IndexError, TypeError):
+            raise DamagedLedgerError("a stored value is none of its column's") from None
 
 
 def _partial_index(
@@ -125,6 +129,10 @@ runs = Table(
     Column("outcome", TEXT, nullable=False),
     Column("error", TEXT),
     Column("summary", TEXT),
+    # Random, and how many batches of observations it has committed: what its bookmarks are
+    # recognised by. Null in runs of an older version.
+    Column("token", TEXT),
+    Column("batches", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
 )
 
@@ -161,9 +169,13 @@ records = Table(
     Column("id", TEXT, nullable=False),
     Column("object", Code(SalesforceObject), nullable=False),
     Column("name", TEXT, nullable=False),
+    # Whether that is a first and a last name.
+    Column("full_name", Boolean, nullable=False, server_default=false()),
     # Of its canonical e-mail address, to find it by; see `rows.text_key`.
     Column("email", BigInteger),
     Column("reference", TEXT),
+    # The run that saw it name what it names first.
+    Column("reference_run", Integer),
     Column("successor", TEXT),
     # The Account that it belongs to; the shadow Contact of a Person Account.
     Column("related", TEXT),
@@ -179,6 +191,8 @@ records = Table(
     Column("duplicate_of", Integer),
     # Its pair was dissolved by a deletion: not created again until someone edits it.
     Column("released", Boolean, nullable=False, server_default=false()),
+    # Its record was merged into another: an edit does not create it again either.
+    Column("merged_away", Boolean, nullable=False, server_default=false()),
     # For a released record, JSON of values by field that were on their way to it: when they
     # arrive, nobody edited it.
     Column("awaits", TEXT),

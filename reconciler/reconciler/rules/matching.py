@@ -1,7 +1,8 @@
-"""Who is who, where no pair and no reference says so: by phone number.
+"""Which records are one person: by what they name, and by phone number.
 
-One call decides for one group of records: all those without a pair that share numbers with each
-other, directly or through a third. Groups do not touch, so they can be decided one by one.
+Where no pair and no reference says so, one call decides for one group of records: all those without
+a pair that share numbers with each other, directly or through a third. Groups do not touch, so they
+can be decided one by one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reconciler.model import PHONEIQ, SALESFORCE, Side
-from reconciler.settings import SharedPhone
+from reconciler.settings import OnNameMismatch, SharedPhone
 
 #: Above this many combinations for one number, only those that can win are compared.
 _MANY: Final = 2_500
@@ -31,7 +32,9 @@ class Candidate(NamedTuple):
         numbers: Its valid numbers.
         run: The run that saw its last change.
         creating: The run that sent a create from it that is under way, or None: what appears
-            across after it is its other half.
+            on the other side after it may be its other half.
+        is_released: Whether it was let go, so that only one of its own name is paired with it.
+        has_full_name: Whether its name is a first and a last name.
     """
 
     row: int
@@ -44,6 +47,8 @@ class Candidate(NamedTuple):
     numbers: tuple[str, ...]
     run: int = 0
     creating: int | None = None
+    is_released: bool = False
+    has_full_name: bool = False
 
 
 class Pairing(NamedTuple):
@@ -58,26 +63,68 @@ class Pairing(NamedTuple):
     duplicates: dict[int, int]
 
 
+class Reference(NamedTuple):
+    """What one half of a pair says about the other.
+
+    Attributes:
+        ids: Its id, and another one that stands for it: that of a Person Account's shadow Contact.
+        names: The id that it names on the other side, or None.
+        since: The run that saw it name that first, or None where that is not known.
+        is_deleted: Whether it is a tombstone.
+    """
+
+    ids: tuple[str | None, ...]
+    names: str | None
+    since: int | None
+    is_deleted: bool
+
+
+def held_together_since(run: int, one: Reference, two: Reference) -> int:
+    """The newest run in which something said that two halves are one person.
+
+    A record that names one of them later takes the other's place.
+
+    Args:
+        run: The run that made the pair.
+        one: One half.
+        two: The other half.
+
+    Returns:
+        0 where a half is deleted: then nothing holds the other.
+    """
+    if one.is_deleted or two.is_deleted:
+        return 0
+    statements = [
+        half.since or 0 for half, other in ((one, two), (two, one)) if half.names in other.ids
+    ]
+    return max([run, *statements])
+
+
 def pair_by_phone(
     group: Sequence[Candidate],
     holders: Mapping[tuple[Side, str], int],
     *,
     objects: Sequence[str],
     shared_phone: SharedPhone,
+    on_name_mismatch: OnNameMismatch = "merge",
+    created: Mapping[tuple[int, int], int] | None = None,
 ) -> Pairing:
     """Pair the records of one group, and say whose number is taken.
 
-    A record that is being created across is paired first, with the newest that shares a number.
-    Then the order of preference: records that take part, more shared numbers, equal name, the order
-    of `objects`, the oldest, the id.
+    The order of preference: records that take part, one that was created from the other, more
+    shared numbers, equal name, the order of `objects`, the oldest, the id.
 
     Args:
         group: Records without a pair that share numbers.
         holders: The rows that hold a number already, since they have a pair.
         objects: The Salesforce objects in order of preference.
         shared_phone: Whether one number may stand for several records of a side.
+        on_name_mismatch: Whether records with different full names may be paired.
+        created: By the rows of a record and of another that may have been created from it, how
+            many of the values that the create sent the other one shows. Where it is not given,
+            all that appeared after the create are alike.
     """
-    decider = _Decider(holders, objects, shared_phone)
+    decider = _Decider(holders, objects, shared_phone, on_name_mismatch, created)
     ordered = sorted(group, key=decider.seniority)
     pairs: list[tuple[int, int]] = []
     before = -1
@@ -100,7 +147,11 @@ class _Decider:
         holders: Mapping[tuple[Side, str], int],
         objects: Sequence[str],
         shared_phone: SharedPhone,
+        on_name_mismatch: OnNameMismatch,
+        created: Mapping[tuple[int, int], int] | None,
     ) -> None:
+        self._on_name_mismatch = on_name_mismatch
+        self._created = created
         self._taken = dict(holders)
         self._rank = {name: position for position, name in enumerate(objects)}
         self._shared_phone = shared_phone
@@ -119,10 +170,9 @@ class _Decider:
         """Sorts the better combination of a Salesforce record and a contact first."""
         salesforce, phoneiq = combination
         shared = len(set(salesforce.numbers).intersection(phoneiq.numbers))
-        newest = max(record.row for record in combination)
         return (
-            -newest if _is_created(*combination) else 0,
             not (salesforce.takes_part and phoneiq.takes_part),
+            -self._created_values(salesforce, phoneiq),
             -shared,
             not salesforce.name or salesforce.name != phoneiq.name,
             self.seniority(salesforce),
@@ -137,7 +187,30 @@ class _Decider:
         """Whether both may be paired: neither has a pair, and no one else holds their numbers."""
         if self.is_paired(one) or self.is_paired(two):
             return False
-        return _is_created(one, two) or not (self._is_held(one) or self._is_held(two))
+        if self._created_values(one, two):
+            return True
+        return self._may_be_one(one, two) and not (self._is_held(one) or self._is_held(two))
+
+    def _may_be_one(self, one: Candidate, two: Candidate) -> bool:
+        """Whether the names of two records leave room for their being one person."""
+        if one.name == two.name and one.name:
+            return True
+        if one.is_released or two.is_released:
+            return False
+        both_full = one.has_full_name and two.has_full_name
+        return not (both_full and self._on_name_mismatch == "skip")
+
+    def _created_values(self, one: Candidate, two: Candidate) -> int:
+        """How many values show that one of two records was created from the other; 0 for no."""
+        return max(
+            0
+            if not _appeared_after(source, record)
+            # Without the values, what appeared last is the most likely.
+            else record.row
+            if self._created is None
+            else self._created.get((source.row, record.row), 0)
+            for source, record in ((one, two), (two, one))
+        )
 
     def pair(self, *records: Candidate) -> None:
         """Note that records are paired, and hold their numbers."""
@@ -172,12 +245,9 @@ class _Decider:
             self._taken.setdefault((record.side, number), record.row)
 
 
-def _is_created(one: Candidate, two: Candidate) -> bool:
-    """Whether one of two records appeared after a create from the other was sent."""
-    return any(
-        source.creating is not None and record.run > source.creating
-        for source, record in ((one, two), (two, one))
-    )
+def _appeared_after(source: Candidate, record: Candidate) -> bool:
+    """Whether a record appeared after a create from another was sent."""
+    return source.creating is not None and record.run > source.creating
 
 
 def _combinations(group: Iterable[Candidate]) -> set[tuple[Candidate, Candidate]]:
