@@ -474,6 +474,8 @@ class Phonebook:
         """Beside a country that the sync writes, each number still reads as what it is."""
         for name in PHONES:
             shown = self.shown[id_, name]
+            if self.owner[id_].fields[name].unsure:
+                continue
             if shown.is_read and shown.number and not self.is_several(shown.text):
                 number = self.read(shown.text, country)
                 what = f"{id_} {name} {shown} reads as {number} in {country}"
