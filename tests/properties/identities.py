@@ -1,8 +1,9 @@
 """Who is who: a small model beside World, for people who share numbers and for references.
 
-A name never changes here and every value carries the number of its person, so that a person who
-became another shows at once. People make references, move and swap them, import contacts again
-and merge records; whom they join by that belongs to one group, whose values may mix.
+A name never changes here and every job title carries the number of its person, so that a person
+who became another shows at once, also where two people have one name. People make references,
+move and swap them, import contacts again and merge records; whom they join by that belongs to one
+group, whose values may mix.
 """
 
 from __future__ import annotations
@@ -43,12 +44,14 @@ class Person:
 
     Attributes:
         number: Which one.
+        name: The number that is in the name: of the person himself, or of a namesake.
         records: By side, the ids of all records that were ever made of him.
         made: Those of them that people made.
         gone: Whether people deleted one of them.
     """
 
     number: int
+    name: int
     records: dict[Side, list[str]] = field(
         default_factory=lambda: {"salesforce": [], "phoneiq": []}
     )
@@ -116,6 +119,10 @@ class Identities:
             if group in groups:
                 self.group[number] = min(groups)
 
+    def join_namesakes(self, person: Person) -> None:
+        """Where one of them goes or is imported again, the rules may take another for him."""
+        self.join(*(id_ for id_, one in self.owner.items() if one.name == person.name))
+
     def is_joined(self, person: Person) -> bool:
         return list(self.group.values()).count(self.group[person.number]) > 1
 
@@ -128,16 +135,27 @@ class Identities:
         person: Person | None = None,
         *,
         reference: str | None = None,
+        namesake: Person | None = None,
         **phones: str | None,
     ) -> str:
-        """A new record, of a new person or once more of one."""
+        """A new record, of a new person or once more of one.
+
+        Args:
+            side: Where.
+            object_: Salesforce's object.
+            person: Who, if not a new person.
+            reference: The record that it names on the other side.
+            namesake: Somebody whose name a new person has as well.
+            phones: Numbers by field.
+        """
         if person is None:
-            person = Person(len(self.people))
+            number = len(self.people)
+            person = Person(number, namesake.name if namesake else number)
             self.people.append(person)
             self.group[person.number] = person.number
         values = {
-            "first_name": f"P{person.number}",
-            "last_name": f"Doe{person.number}",
+            "first_name": f"P{person.name}",
+            "last_name": f"Doe{person.name}",
             "job_title": self._value(person),
             **phones,
         }
@@ -214,6 +232,7 @@ class Identities:
 
     def delete(self, id_: str) -> None:
         person = self.owner[id_]
+        self.join_namesakes(person)
         for one in self.people:
             # Whom a group's deletion reaches is for the rules to say.
             one.gone |= self.group[one.number] == self.group[person.number]
@@ -256,16 +275,22 @@ class Identities:
         for side, platform in (("salesforce", self.job.salesforce), ("phoneiq", self.job.phoneiq)):
             for written in platform.written:
                 if written.action == "create" and written.id not in self.owner:
-                    (number,) = _OWNER.findall(self.read(written.id)["first_name"] or "")
+                    (number,) = _OWNER.findall(self.read(written.id)["job_title"] or "")
                     self._own(self.people[int(number)], side, written.id)  # type: ignore[arg-type]
             platform.written.clear()
         for person in self.people:
-            for side in SIDES:
-                for id_ in person.records[side]:
-                    for name, value in self.read(id_).items():
-                        for number in () if name in PHONES else _OWNER.findall(value or ""):
-                            mixed = f"{id_} of person {person.number} has {name} {value}"
-                            assert self.group[int(number)] == self.group[person.number], mixed
+            group = [
+                one for one in self.people if self.group[one.number] == self.group[person.number]
+            ]
+            for id_ in (id_ for side in SIDES for id_ in person.records[side]):
+                for name, value in self.read(id_).items():
+                    is_name = name in {"first_name", "last_name"}
+                    allowed = {one.name if is_name else one.number for one in group}
+                    found = (
+                        set() if name in PHONES else {int(n) for n in _OWNER.findall(value or "")}
+                    )
+                    mixed = f"{id_} of person {person.number} has {name} {value}"
+                    assert found <= allowed, mixed
 
     # --- what must be true ----------------------------------------------------------------------
 

@@ -36,9 +36,18 @@ class WhoIsWho(RuleBasedStateMachine):
         external_id=st.sampled_from([None, EXTERNAL_ID]),
         home=sides,
         people=st.lists(given_phones, min_size=2, max_size=3),
+        namesakes=st.integers(min_value=0, max_value=3),
     )
     def begin(
-        self, on_conflict, shared_phone, on_name_mismatch, on_delete, external_id, home, people
+        self,
+        on_conflict,
+        shared_phone,
+        on_name_mismatch,
+        on_delete,
+        external_id,
+        home,
+        people,
+        namesakes,
     ):
         self.external_id, self.home = external_id, home
         self.settings = {
@@ -52,6 +61,8 @@ class WhoIsWho(RuleBasedStateMachine):
         self.world.job.settings |= self.settings
         for phones in people:
             self.create(home, "Contact", phones)
+        for person in range(namesakes):
+            self.create_a_namesake(person)
 
     def pick(self, side, which, among=None):
         """One of a side's live records, or of those of some, or None."""
@@ -80,6 +91,18 @@ class WhoIsWho(RuleBasedStateMachine):
         if self.settings["on_name_mismatch"] == "merge" and given[1]:
             side = self.home
         self.world.create(side, object_, **self.phones(len(self.world.people), given))
+
+    @precondition(lambda self: len(self.world.people) < 6)
+    @rule(which=which)
+    def create_a_namesake(self, which):
+        """Somebody of the same name, behind the same switchboard, on the same side."""
+        person = self.world.people[which % len(self.world.people)]
+        home = self.world.side_of(min(person.made))
+        alike = [one for one in self.world.people if one.name == person.name]
+        if all(self.world.side_of(id_) == home for one in alike for id_ in one.made):
+            phones = self.phones(len(self.world.people), (False, True))
+            if not any(self.world.is_joined(one) or one.gone for one in alike):
+                self.world.create(home, "Contact", namesake=person, **phones)
 
     @rule(side=sides, which=which)
     def edit(self, side, which):
