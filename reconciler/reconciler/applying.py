@@ -46,5 +46,6 @@ def apply_settings(ledger: Ledger, settings: Settings, run: int) -> None:
             observer = Observer(side, settings)
             for records in ledger.observations.bodies(side):
                 ledger.observations.store([observer.read(*one) for one in records], run)
+        ledger.plans.unpark()
         ledger.observations.reopen_all()
     ledger.controls.set({"fingerprint": settings.fingerprint, "settings": settings.as_config()})

@@ -54,8 +54,8 @@ class PreparingError(LeaseHeldError):
     """Another worker prepares the ledger; those that share the work can wait for it."""
 
 
-class DeleteGuardError(ReconcilerError):
-    """A plan would delete more than `max_delete_percent` allows."""
+class GuardError(ReconcilerError):
+    """A plan would delete, clear or update more than the settings allow without approval."""
 
 
 class ApprovalError(ReconcilerError):

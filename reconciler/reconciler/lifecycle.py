@@ -12,9 +12,6 @@ from reconciler.model import SALESFORCE, SIDES, Side
 StateName: TypeAlias = Literal["initial", "active", "paused", "error", "deleted"]
 Colour: TypeAlias = Literal["orange", "green", "grey", "red"]
 
-#: Writes that were sent so often and never seen to arrive are an error.
-TRIES: Final = 3
-
 COLOURS: Final[dict[StateName, Colour]] = {
     "initial": "orange",
     "active": "green",
@@ -44,7 +41,9 @@ class Facts(NamedTuple):
         reverting: While a revert is under way, how many contacts it has yet to delete.
         active_since: When the first pass over both sides was confirmed, or None.
         failed: (pipe, error) of the pipes whose last run failed.
-        stuck: Writes that were sent `TRIES` times or more and are not seen to arrive.
+        parked: Writes that their side did not accept.
+        pairs: Pairs.
+        max_rejects_percent: Above which share of the pairs parked writes are an error.
         unseen: The sides that were never read completely, with what is missing of them.
         open_writes: Writes that are not seen to arrive yet.
         writes: All writes so far.
@@ -55,7 +54,9 @@ class Facts(NamedTuple):
     reverting: int | None
     active_since: str | None
     failed: tuple[tuple[str, str], ...]
-    stuck: int
+    parked: int
+    pairs: int
+    max_rejects_percent: float
     unseen: tuple[str, ...]
     open_writes: int
     writes: int
@@ -91,7 +92,11 @@ def current_state(ledger: Ledger) -> State:
             reverting=ledger.removals.count_made() if controls.get("revert") else None,
             active_since=controls.get("active_since"),
             failed=_failed(ledger),
-            stuck=ledger.overview.open_writes(TRIES),
+            parked=ledger.overview.parked_writes(),
+            pairs=ledger.pairs.count(),
+            max_rejects_percent=float(
+                (controls.get("settings") or {}).get("max_rejects_percent", 1)
+            ),
             unseen=_unseen(ledger, observed),
             open_writes=ledger.overview.open_writes(),
             writes=ledger.overview.writes(),
@@ -164,11 +169,12 @@ def state_of(facts: Facts) -> State:
     if facts.failed:
         pipe, error = facts.failed[0]
         return State("error", f"the last run of {pipe} failed: {error}", _remedy(error))
-    if facts.stuck:
+    if facts.parked * 100 > facts.pairs * facts.max_rejects_percent:
         return State(
             "error",
-            f"{facts.stuck:,} writes were sent {TRIES} times or more and did not arrive",
-            "contact-sync rejects",
+            f"{facts.parked:,} writes were not accepted, with {facts.pairs:,} pairs more than "
+            f"max_rejects_percent allows ({facts.max_rejects_percent:g}%)",
+            "contact-sync skips --reason not_accepted",
         )
     if facts.unseen:
         sides = " and ".join(facts.unseen)
@@ -178,18 +184,30 @@ def state_of(facts: Facts) -> State:
     if facts.active_since is None:
         return State(
             "initial",
-            f"{facts.open_writes:,} of {facts.writes:,} writes of the first pass to be confirmed",
+            f"the first pass sent {facts.writes:,} writes; {waiting(facts.open_writes)}",
             _RUN,
         )
-    return State("active", f"in sync since {_said(facts.active_since)}", None)
+    parked = f"; {facts.parked:,} parked" if facts.parked else ""
+    if facts.open_writes:
+        return State(
+            "active",
+            f"active since {_said(facts.active_since)}; {waiting(facts.open_writes)}{parked}",
+            _RUN,
+        )
+    return State("active", f"in sync since {_said(facts.active_since)}{parked}", None)
+
+
+def waiting(open_writes: int) -> str:
+    """What is said of writes that were sent and are not seen to have arrived."""
+    return f"{open_writes:,} writes wait to be seen by the next read"
 
 
 def _remedy(error: str) -> str:
     """The command that helps against what stopped a run."""
     if "--full-refresh" in error:
         return "meltano run --full-refresh contact-sync"
-    if "max_delete_percent" in error:
-        return "RECONCILER_MAX_DELETE_PERCENT=100 meltano run contact-sync"
+    if "contact-sync approve PLAN" in error:
+        return "contact-sync plan"
     if error.startswith("setting '"):
         return "contact-sync check"
     if "approved plan" in error:
@@ -220,5 +238,7 @@ REMEDIES: Final[dict[str, str]] = {
     "several_numbers": "keep one number in the field; put the others into fields of their own",
     "missing_required_field": "map a PhoneIQ field to the required Salesforce field",
     "value_not_mapped": "add the value to the mapping's 'values'",
+    "not_accepted": "see what the target said (contact-sync rejects) and change one of the two "
+    "values, or type: contact-sync resync ID",
     "flapping": "enter another value, stop what rewrites it, or type: contact-sync resync ID",
 }

@@ -260,7 +260,9 @@ class Reconciler(InlineMapper):
         if not self._started:
             self._started = True
             state = _decoded(self._state)
-            self.run.check_marker(_marker_in(state), has_bookmark=_has_bookmark(state))
+            marker = _marker_in(state)
+            self.run.check_marker(marker, has_bookmark=_has_bookmark(state))
+            self.run.note_delivered(marker)
         return ()
 
     def map_batch_message(self, message_dict: Any) -> NoReturn:
@@ -303,15 +305,26 @@ class Reconciler(InlineMapper):
                 "message, then run the job again"
             )
         self.run.complete()
+        has_written = False
         for writes in self.run.plan():
+            has_written = has_written or bool(writes)
             self.output.send(writes, self.run.is_paused)
+        if has_written and not self.run.is_paused():
+            # It comes back with the next run once the target has handled all that went before.
+            self._pass_on_state(delivered=True)
 
-    def _pass_on_state(self) -> None:
-        """Forward the newest STATE: all that it covers is committed."""
+    def _pass_on_state(self, *, delivered: bool = False) -> None:
+        """Forward the newest STATE: all that it covers is committed.
+
+        Args:
+            delivered: Whether all writes of this run went before it.
+        """
         if self._state is None:
             return
         state = _decoded(self._state)
         marker = self.run.marker
+        if delivered:
+            marker = {**marker, "delivered": marker["run"]}
         # The next run reads every stream from its bookmark, also after a crash in a later one.
         state.pop("current_stream", None)
         state.pop("complete", None)

@@ -34,6 +34,7 @@ SkipReason: TypeAlias = Literal[
     "several_numbers",
     "value_not_mapped",
     "flapping",
+    "not_accepted",
 ]
 
 #: A field value in canonical form; blank is None.

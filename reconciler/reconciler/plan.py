@@ -7,13 +7,14 @@ be missing by the next run, since the tap of its side does not show it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from reconciler.errors import DeleteGuardError
+from reconciler.errors import GuardError
 from reconciler.fields.defaults import MATCHING_PHONES, REQUIRED
 from reconciler.fields.phones import is_valid
 from reconciler.fields.record_mapper import Exchange, Held
@@ -40,6 +41,9 @@ from reconciler.model import (
     allows,
     other,
 )
+from reconciler.rules.delivery import is_parked
+from reconciler.rules.eligibility import salesforce_skip
+from reconciler.rules.guards import Limits, deletions_message, need_counting, updates_message
 from reconciler.rules.matching import Candidate, pair_by_phone
 from reconciler.rules.merging import Decision, merge
 from reconciler.rules.routing import route
@@ -96,6 +100,8 @@ class Planner:
         }
         self._nothing = Exchange("", settings, lengths)
         self._observed = ledger.runs.complete()
+        #: Runs with a write that is seen to have arrived: the others of them were delivered too.
+        self._delivered: set[int] = set()
         self._related = tuple(
             (row.salesforce, *row.related)
             for rows in settings.mappings.values()
@@ -201,21 +207,32 @@ class Planner:
 
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
-        plans, runs = self._ledger.plans, self._ledger.runs
-        self._lately = runs.passes_before(self._run, _LATELY)
-        self._long = runs.passes_before(self._run, _LONG)
-        for pairs in plans.open_pairs(self._related, self._shard):
-            rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
-            self._sent = plans.sent(rows, self._long)
-            self._flapping = plans.flapping(rows)
-            yield self._commit([self._plan_pair(pair) for pair in pairs])
+        plans = self._ledger.plans
+        noted: set[int] = set()
+        for planned in self._planned_pairs(self._shard):
+            self._ledger.runs.note_delivered(self._delivered - noted)
+            noted |= self._delivered
+            yield self._commit(planned)
         self._pair_waiting()
         while True:
             for alone in plans.open_alone(other(self._side), self._related, self._shard):
-                self._sent = plans.sent([record.row for record in alone], self._run)
+                rows = [record.row for record in alone]
+                self._sent, self._parked = plans.sent(rows, self._run), plans.parked(rows)
                 yield self._commit([self._plan_create(record) for record in alone])
             if not self._pair_waiting():
                 break
+
+    def _planned_pairs(self, shard: Shard | None) -> Iterator[list[tuple[Outcome, Write | None]]]:
+        """What planning the open pairs comes to, in chunks; nothing is committed."""
+        plans, runs = self._ledger.plans, self._ledger.runs
+        self._lately = runs.passes_before(self._run, _LATELY)
+        self._long = runs.passes_before(self._run, _LONG)
+        for pairs in plans.open_pairs(self._related, shard):
+            rows = [row for pair in pairs for row in (pair.salesforce.row, pair.phoneiq.row)]
+            self._sent = plans.sent(rows, self._long)
+            self._flapping = plans.flapping(rows)
+            self._parked = plans.parked(rows)
+            yield [self._plan_pair(pair) for pair in pairs]
 
     def _pair_waiting(self) -> bool:
         """Pair those that planning has opened, if there are any."""
@@ -254,6 +271,21 @@ class Planner:
             if (opened := unseen.get((_ends(pair, side)[0].row, side))) is not None
         }
 
+    def _with_phone(
+        self, pair: OpenPair, recalled: Sequence[tuple[Side, int, str, bool]]
+    ) -> OpenPair:
+        """The pair, whose Salesforce record may have a valid number after all."""
+        record = pair.salesforce
+        if record.skip != "no_valid_phone" or not any(
+            side == SALESFORCE and can_pair for side, _, _, can_pair in recalled
+        ):
+            return pair
+        fields = dict(zip(record.delivered.layout.fields, record.delivered.values, strict=True))
+        skip = salesforce_skip(
+            record.object, fields, objects=self._settings.objects, has_phone=True
+        )
+        return msgspec.structs.replace(pair, salesforce=msgspec.structs.replace(record, skip=skip))
+
     def _plan_pair(self, pair: OpenPair) -> tuple[Outcome, Write | None]:
         exchange = self._exchanges.get(pair.salesforce.object, self._nothing)
         held: dict[Side, Held] = {
@@ -267,6 +299,7 @@ class Planner:
         recalled = exchange.recall_numbers(
             {SALESFORCE: pair.salesforce.delivered, PHONEIQ: pair.phoneiq.delivered}, held, before
         )
+        pair = self._with_phone(pair, recalled)
         merged = merge(
             exchange.rules,
             held[SALESFORCE].canonical,
@@ -276,7 +309,7 @@ class Planner:
         )
         changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
         skips: list[FieldSkip] = []
-        conflicts: list[tuple[str, str, Any, Any]] = []
+        contested: list[tuple[str, tuple[str, str, Any, Any]]] = []
         seen = self._seen(pair, exchange, held, unseen)
         decisions = [
             one
@@ -307,26 +340,36 @@ class Planner:
                 continue
             changes[decision.to][field] = change
             if decision.to == self._side and decision.why in {"keep_salesforce", "keep_phoneiq"}:
-                conflicts.append(
-                    (
-                        exchange.rules[decision.position].key,
-                        decision.why,
-                        held[SALESFORCE].canonical[decision.position],
-                        held[PHONEIQ].canonical[decision.position],
-                    )
+                conflict = (
+                    exchange.rules[decision.position].key,
+                    decision.why,
+                    held[SALESFORCE].canonical[decision.position],
+                    held[PHONEIQ].canonical[decision.position],
                 )
+                contested.append((field, conflict))
         for side, region in regions.items():
             changes[side] |= exchange.numbers_beside(
                 side, _ends(pair, side)[1].delivered, changes[side], region
             )
         self._add_reference(pair, changes)
+        skips += self._leave_parked(pair, changes)
         source, target = _ends(pair, self._side)
+        opened = unseen.get(self._side)
+        if (
+            opened is not None
+            and self._side not in seen
+            and opened.changes == _journaled(changes[self._side])
+            and self._is_refused(opened)
+        ):
+            skips += _parked_fields(source.row, changes[self._side])
+            changes[self._side] = {}
         awaited = self._awaited(unseen, seen)
         closed = {
             side: opened
             for side, opened in unseen.items()
             if side not in awaited and not (opened.action == "update" and changes[side])
         }
+        self._delivered.update(opened.run for side, opened in closed.items() if side in seen)
         opened = unseen.get(self._side) if self._side not in closed else None
         emitted, write = (
             self._emit(
@@ -349,7 +392,9 @@ class Planner:
             else None,
             emitted=emitted,
             field_skips=skips,
-            conflicts=conflicts if write is not None else (),
+            conflicts=[conflict for field, conflict in contested if field in changes[self._side]]
+            if write is not None
+            else (),
             confirmed=[one.write for side, one in closed.items() if side in seen],
             rewritten=replaced if self._side in seen else (),
             overtaken=[
@@ -361,6 +406,7 @@ class Planner:
                 (_ends(pair, other(side))[0].row, place, number, can_pair)
                 for side, place, number, can_pair in recalled
             ],
+            recalled_skip=(pair.salesforce.row, pair.salesforce.skip) if recalled else None,
             originals=(target.row, {field: target.delivered.get(field) for field in write.sent})
             if write is not None and self._side == PHONEIQ and not target.made
             else None,
@@ -439,7 +485,8 @@ class Planner:
         """The open writes that are seen to have arrived, whatever became of their values.
 
         A field of the record has changed that was written; or the record was saved, and nothing in
-        it has changed: it was rewritten at once.
+        it has changed: it was rewritten at once. But where all that was sent was to clear fields,
+        that is what a target does that never clears one.
         """
         seen: dict[Side, OpenWrite] = {}
         for side, opened in unseen.items():
@@ -452,7 +499,9 @@ class Planner:
                 field: mapped.get(field, target.delivered.get(field)) for field in opened.changes
             }
             if target.run <= opened.run:
-                arrived = target.stamp != opened.stamp
+                arrived = target.stamp != opened.stamp and any(
+                    new is not None for _, new, _ in opened.changes.values()
+                )
             else:
                 arrived = any(
                     shown[field] is not UNSET and old != new and shown[field] != old
@@ -548,23 +597,53 @@ class Planner:
 
     # --- deletions --------------------------------------------------------------------------
 
-    def check_deletions(self) -> None:
-        """Refuse a plan that deletes too much, before its first write.
+    def check_guards(self) -> None:
+        """Refuse a plan that ends, clears or updates too much, before its first write.
 
         Raises:
-            DeleteGuardError: It would delete more than `max_delete_percent` allows.
+            GuardError: It would do more than the settings allow.
         """
-        if self._settings.on_delete == "keep":
-            return
-        deletions = self._ledger.pairs.count_halved()
-        total = self._ledger.pairs.count() if deletions else 0
-        if deletions * 100 > total * self._settings.max_delete_percent:
-            raise DeleteGuardError(
-                f"the plan deletes {deletions:,} of {total:,} pairs, more than "
-                f"max_delete_percent allows ({self._settings.max_delete_percent:g}%); nothing was "
-                "written. If that is what you want: RECONCILER_MAX_DELETE_PERCENT=100 meltano run "
-                "contact-sync"
-            )
+        pairs, controls = self._ledger.pairs, self._ledger.controls.read("active_since", "planned")
+        is_active = controls["active_since"] is not None
+        planned = controls["planned"] or {}
+        is_limited = is_active and planned.get(self._side) == self._settings.rules_fingerprint
+        limits = Limits(
+            self._settings.max_delete_percent,
+            self._settings.max_clear_percent,
+            self._settings.max_update_percent if is_limited else None,
+        )
+        total = pairs.count()
+        message = deletions_message(len(pairs.ending()), total, limits)
+        if message is None and need_counting(pairs.count_open(is_active=is_active), total, limits):
+            message = updates_message(*self._count_updates(), total, limits)
+        if message is not None:
+            raise GuardError(message)
+
+    def _count_updates(self) -> tuple[int, Counter[str]]:
+        """How many pairs the plan updates, and in how many it clears each PhoneIQ field.
+
+        What is sent again counted when it was sent first.
+        """
+        updated = 0
+        cleared: Counter[str] = Counter()
+        names = {
+            name: dict(zip(one.fields(self._side), one.fields(PHONEIQ), strict=True))
+            for name, one in self._exchanges.items()
+        }
+        for planned in self._planned_pairs(None):
+            for outcome, write in planned:
+                if write is None or write.action != "update":
+                    continue
+                if outcome.emitted is None or outcome.emitted.again is not None:
+                    continue
+                updated += 1
+                mapped = names.get(write.object, {})
+                cleared.update(
+                    mapped[field]
+                    for field, change in write.changes.items()
+                    if field in mapped and change.new is None and change.old is not None
+                )
+        return updated, cleared
 
     def _plan_deletion(
         self,
@@ -617,6 +696,23 @@ class Planner:
         if left != self._side:
             return Outcome(rows, source.row, settled=False, pair=pair.pair), None
         opened = unseen.get(self._side)
+        wanted = [survivor.stamp, None]
+        if self._parked.get((source.row, "")) == wanted or (
+            opened is not None and opened.action == "delete" and self._is_refused(opened)
+        ):
+            return (
+                Outcome(
+                    rows,
+                    source.row,
+                    settled=True,
+                    pair=pair.pair,
+                    field_skips=[
+                        FieldSkip(source.row, "", "not_accepted", _encode(wanted).decode())
+                    ],
+                    overtaken=[opened.write] if opened is not None else (),
+                ),
+                None,
+            )
         emitted, write = self._emit(
             opened,
             Write.delete(self._side, pair.salesforce.object, survivor.id),
@@ -645,6 +741,14 @@ class Planner:
         if self._side == SALESFORCE and any(field not in sent for field in REQUIRED[name]):
             return self._leave_out(record, "missing_required_field"), None
         opened = self._sent.unseen.get((record.row, self._side))
+        wanted = [None, sent]
+        if self._parked.get((record.row, "")) == wanted or (
+            opened is not None
+            and opened.action == "create"
+            and opened.made_from is None
+            and self._is_refused(opened)
+        ):
+            return self._park_create(record, wanted, opened), None
         explain = partial(self._created, record, exchange)
         create = Write(self._side, name, None, "create", sent, explain)
         emitted, write = self._emit(opened, create, None)
@@ -668,6 +772,16 @@ class Planner:
             settled=True,
             skip=skip,
             overtaken=[opened.write] if opened is not None and is_lost else (),
+        )
+
+    def _park_create(self, record: Alone, wanted: list[Any], opened: OpenWrite | None) -> Outcome:
+        """Leave out a create that its side does not accept, until the record changes."""
+        return Outcome(
+            (record.row,),
+            record.row,
+            settled=True,
+            field_skips=[FieldSkip(record.row, "", "not_accepted", _encode(wanted).decode())],
+            overtaken=[opened.write] if opened is not None else (),
         )
 
     def _created(self, record: Alone, exchange: Exchange) -> dict[str, Change]:
@@ -713,6 +827,36 @@ class Planner:
         external_id = self._settings.salesforce_external_id_field
         return {external_id: record.id} if external_id else {}
 
+    # --- parking ----------------------------------------------------------------------------
+
+    def _is_refused(self, opened: OpenWrite) -> bool:
+        """Whether a write that was not seen to arrive is not sent again."""
+        return opened.run <= self._observed.get(self._side, 0) and is_parked(
+            opened.refused, was_delivered=self._was_delivered(opened)
+        )
+
+    def _was_delivered(self, opened: OpenWrite) -> bool:
+        return opened.was_delivered or opened.run in self._delivered
+
+    def _leave_parked(
+        self, pair: OpenPair, changes: Mapping[Side, dict[str, Change]]
+    ) -> list[FieldSkip]:
+        """Take out the changes that their side did not accept, while both values are the same."""
+        skips: list[FieldSkip] = []
+        if not self._parked:
+            return skips
+        for side, wanted in changes.items():
+            row = _ends(pair, side)[0].row
+            parked = {
+                field: change
+                for field, change in wanted.items()
+                if self._parked.get((row, field)) == [change.old, change.new]
+            }
+            skips += _parked_fields(row, parked)
+            for field in parked:
+                del wanted[field]
+        return skips
+
     # --- emitting ---------------------------------------------------------------------------
 
     def _emit(
@@ -739,7 +883,15 @@ class Planner:
         if opened.run > self._observed.get(self._side, 0):
             return None, None
         again = None if has_arrived else opened.write
-        return Emission(write.action, changes, stamp, again), write
+        was_refused = self._was_delivered(opened)
+        return Emission(write.action, changes, stamp, again, was_refused), write
+
+
+def _parked_fields(source_row: int, changes: Mapping[str, Change]) -> list[FieldSkip]:
+    return [
+        FieldSkip(source_row, field, "not_accepted", _encode([change.old, change.new]).decode())
+        for field, change in changes.items()
+    ]
 
 
 def _overtaken(opened: OpenWrite | None, emitted: Emission | None) -> Sequence[int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from reconciler.applying import apply_settings, are_applied
-from reconciler.errors import ApprovalError
+from reconciler.errors import ApprovalError, GuardError
 from reconciler.fields.canonical import known
 from reconciler.ledger import Ledger
 from reconciler.ledger.approvals import ApprovedWrite
@@ -20,6 +22,8 @@ from reconciler.summary import Summary
 
 #: In the order in which a job writes to them.
 _WRITTEN: tuple[Side, Side] = (PHONEIQ, SALESFORCE)
+#: How the ledger names approved ends of pairs, which may come with either side.
+_ENDS: Final = "pairs"
 #: Writes that a message names.
 _NAMED = 3
 
@@ -35,16 +39,32 @@ def prepare(copy: Ledger, settings: Settings) -> None:
         apply_settings(copy, settings, copy.runs.latest() + 1)
 
 
-def previewed(copy: Ledger, settings: Settings, side: Side) -> Iterator[list[Write]]:
+@dataclass
+class Unguarded:
+    """What a plan does beside its writes, where it is shown although a guard stops it.
+
+    Attributes:
+        stopped: What each guard that stops it says, by side.
+        ended: Salesforce and PhoneIQ id of each pair that it ends.
+    """
+
+    stopped: dict[Side, str] = dataclasses.field(default_factory=dict)
+    ended: dict[tuple[str, str], None] = dataclasses.field(default_factory=dict)
+
+
+def previewed(
+    copy: Ledger, settings: Settings, side: Side, unguarded: Unguarded | None = None
+) -> Iterator[list[Write]]:
     """The writes to one side, in chunks.
 
     Args:
         copy: A copy of the ledger; planning changes it.
         settings: The settings of the job.
         side: The side that is written to.
+        unguarded: Takes what the guards say, where they do not stop the plan.
 
     Raises:
-        DeleteGuardError: The plan would delete too much.
+        GuardError: The plan would delete, clear or update too much.
     """
     revert = copy.controls.get("revert")
     if copy.controls.get("deleted_at"):
@@ -57,16 +77,23 @@ def previewed(copy: Ledger, settings: Settings, side: Side) -> Iterator[list[Wri
         summary = Summary("observe-phoneiq")
         planner = Planner(copy, settings, side, copy.runs.latest() + 1, summary)
         planner.pair()
-        planner.check_deletions()
+        if unguarded is None:
+            planner.check_guards()
+        else:
+            unguarded.ended |= dict.fromkeys(copy.pairs.ending())
+            try:
+                planner.check_guards()
+            except GuardError as error:
+                unguarded.stopped[side] = str(error)
         yield from planner.writes()
 
 
 def plan_of(
-    copy: Ledger, settings: Settings, sides: Iterable[Side] = _WRITTEN
+    copy: Ledger, settings: Settings, unguarded: Unguarded, sides: Iterable[Side] = _WRITTEN
 ) -> Iterator[list[Write]]:
     """The writes to both sides, in the order in which a job makes them; see `previewed`."""
     for side in sides:
-        yield from previewed(copy, settings, side)
+        yield from previewed(copy, settings, side, unguarded)
 
 
 def as_json(write: Write) -> dict[str, Any]:
@@ -89,7 +116,7 @@ def digest_of(write: Write) -> str:
 
 
 class PlanId:
-    """Names a plan by all of its writes, in their order."""
+    """Names a plan by all of its writes, in their order, and the pairs that it ends."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -98,6 +125,11 @@ class PlanId:
         """Take the next writes."""
         for write in writes:
             self._hash.update(digest_of(write).encode())
+
+    def end(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Take the pairs that the plan ends."""
+        for one in sorted(pairs):
+            self._hash.update(_digest_of_end(one).encode())
 
     def __str__(self) -> str:
         return self._hash.hexdigest()[:12]
@@ -122,10 +154,14 @@ def check_approved(ledger: Ledger, settings: Settings, side: Side, plan: str) ->
         ApprovalError: It needs something else; says what.
     """
     came: list[str] = []
+    unguarded = Unguarded()
     with ledger.copy() as copy:
-        for writes in previewed(copy, settings, side):
+        for writes in previewed(copy, settings, side, unguarded):
             unmatched = copy.approvals.take(side, [digest_of(write) for write in writes])
             came += [without_values(writes[position]) for position in unmatched]
+        ended = list(unguarded.ended)
+        unmatched = copy.approvals.take(_ENDS, [_digest_of_end(one) for one in ended])
+        came += [_end_line(ended[position]) for position in unmatched]
         gone = copy.approvals.left(side)
     if came or gone:
         changed = [
@@ -144,3 +180,16 @@ def check_approved(ledger: Ledger, settings: Settings, side: Side, plan: str) ->
 def approved_writes(writes: Iterable[Write]) -> list[ApprovedWrite]:
     """Writes as the ledger keeps them once they are approved."""
     return [ApprovedWrite(one.side, digest_of(one), without_values(one)) for one in writes]
+
+
+def approved_ends(pairs: Iterable[tuple[str, str]]) -> list[ApprovedWrite]:
+    """Pairs that a plan ends, likewise."""
+    return [ApprovedWrite(_ENDS, _digest_of_end(one), _end_line(one)) for one in pairs]
+
+
+def _digest_of_end(pair: tuple[str, str]) -> str:
+    return hashlib.sha256(f"end {' '.join(pair)}".encode()).hexdigest()[:32]
+
+
+def _end_line(pair: tuple[str, str]) -> str:
+    return f"end the pair of salesforce {pair[0]} and phoneiq {pair[1]}"

@@ -32,7 +32,7 @@ from reconciler.plan import Planner
 from reconciler.preview import check_approved, prepare, previewed, without_values
 from reconciler.progress import Progress
 from reconciler.reverting import Revert, revert_writes
-from reconciler.settings import OBSERVING, SYNCED_OBJECTS, Settings
+from reconciler.settings import HIDDEN, OBSERVING, SYNCED_OBJECTS, Settings
 from reconciler.summary import Summary
 
 logger = logging.getLogger(__name__)
@@ -199,6 +199,17 @@ class Run:
             "batches": self._batches,
         }
 
+    def note_delivered(self, marker: Mapping[str, Any] | None) -> None:
+        """Note that the target of an earlier run has done its work.
+
+        Args:
+            marker: What that run put into its last STATE, which the target passes on after it has
+                handled all writes before it.
+        """
+        delivered = (marker or {}).get("delivered")
+        if isinstance(delivered, int):
+            self._ledger.runs.note_delivered([delivered])
+
     def check_marker(self, marker: Mapping[str, Any] | None, *, has_bookmark: bool) -> None:
         """Make sure that the ledger holds all that lies before the tap's bookmark.
 
@@ -275,7 +286,8 @@ class Run:
         reads = self.settings.reads
         names = self.settings.objects_in(stream) if reads == SALESFORCE else self.settings.objects
         for name in names:
-            self.settings.check_fields(reads, name, fields)
+            for hidden in self.settings.check_fields(reads, name, fields):
+                logger.warning("%s", HIDDEN % f"{name}.{hidden}")
         if stream == "Account":
             self.settings.check_related_fields(fields)
         self._ledger.observations.store_schema(self.settings.reads, stream, schema)
@@ -405,7 +417,7 @@ class Run:
         """The writes that the other side needs now, each chunk committed before it comes.
 
         Raises:
-            DeleteGuardError: The plan would delete too much.
+            GuardError: The plan would delete, clear or update too much.
             ApprovalError: The plan is not the one that the operator has approved.
         """
         controls = self._ledger.controls
@@ -428,7 +440,8 @@ class Run:
             return
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
-        planner.check_deletions()
+        if asked["approved"] is None:
+            planner.check_guards()
         total = self._ledger.plans.count_open(side)
         for writes in planner.writes() if total else ():
             yield writes
@@ -441,7 +454,10 @@ class Run:
     def _close_plan(self, side: Side) -> None:
         """Note that all that a side needed was handed out."""
         controls = self._ledger.controls
-        held = controls.read("approved", "active_since")
+        held = controls.read("approved", "active_since", "planned")
+        planned = held["planned"] or {}
+        if planned.get(side) != self.settings.rules_fingerprint:
+            controls.set({"planned": {**planned, side: self.settings.rules_fingerprint}})
         if held["approved"] is not None:
             self._use_up(held["approved"], side)
         if held["active_since"] is None and not self._ledger.overview.open_writes():
@@ -502,7 +518,7 @@ class Run:
     def _use_up(self, approved: Mapping[str, Any], side: Side) -> None:
         """Note that a side has got what was approved for it."""
         left = [one for one in approved["left"] if one != side]
-        self._ledger.approvals.clear(side)
+        self._ledger.approvals.clear(side if left else None)
         self._ledger.controls.set({"approved": {**approved, "left": left} if left else None})
 
     def is_paused(self) -> bool:

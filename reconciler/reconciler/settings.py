@@ -19,10 +19,14 @@ from reconciler.errors import SettingsError
 from reconciler.fields.canonical import table_key, text
 from reconciler.fields.defaults import (
     DEFAULT_MAPPINGS,
+    MATCHING_PHONES,
+    PHONEIQ_KINDS,
     PHONEIQ_READ_ONLY,
     REQUIRED,
     FieldMapping,
     is_read_only,
+    phoneiq_kind,
+    salesforce_kind,
     stream_of,
 )
 from reconciler.model import (
@@ -72,8 +76,23 @@ _SDK_SETTINGS: Final = frozenset(
 SYNCED_OBJECTS: Final[tuple[SalesforceObject, ...]] = get_args(SalesforceObject)
 
 
+#: What to do about a field of a default mapping that the org does not show.
+HIDDEN: Final = (
+    "%s is mapped by default, but the user of tap-salesforce may not see it: it is left as it is "
+    "on both sides. To sync it, give that user Read Access to it under field-level security in "
+    "Salesforce"
+)
+
 #: Grows when values are read otherwise than before: the ledger's records are read again then.
 _READING: Final = 2
+
+#: How much a plan may do without approval, and how many writes may be parked.
+_LIMITS: Final = (
+    "max_delete_percent",
+    "max_clear_percent",
+    "max_update_percent",
+    "max_rejects_percent",
+)
 
 #: What `ledger_url` may be, as messages say it.
 _LEDGERS: Final = "allowed is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
@@ -100,6 +119,9 @@ class Settings:
     on_name_mismatch: OnNameMismatch = "merge"
     on_delete: OnDelete = "keep"
     max_delete_percent: float = 10.0
+    max_clear_percent: float = 10.0
+    max_update_percent: float = 50.0
+    max_rejects_percent: float = 1.0
     salesforce_external_id_field: str | None = None
     salesforce_phone_format: PhoneFormat = "e164"
     last_name_fallback: str = "[not provided]"
@@ -130,8 +152,14 @@ class Settings:
         checked: dict[str, Any] = {}
         for name, value in given.items():
             checked[name] = _check(name, value, known[name])
+        if "default_object" not in checked:
+            able: tuple[SalesforceObject, ...] = ("Contact", "Lead")
+            objects = checked.get("objects", cls.objects)
+            checked["default_object"] = next((one for one in objects if one in able), "Contact")
         settings = cls(**checked)
+        settings.check_default_object()
         settings.check_required_fields()
+        settings.check_eligible_fields()
         settings.check_external_id_field()
         return settings
 
@@ -145,6 +173,14 @@ class Settings:
         """Changes when a setting changes that a plan depends on, or the way values are read."""
         text = json.dumps([_READING, self.as_config()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def rules_fingerprint(self) -> str:
+        """Changes when a setting changes that decides what is written, not how much may be."""
+        config = self.as_config()
+        for name in _LIMITS:
+            del config[name]
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
     def as_config(self) -> dict[str, Any]:
         """The settings that a plan depends on, in the form that `from_config` takes."""
@@ -184,7 +220,7 @@ class Settings:
         texts = {"LastName": self.last_name_fallback, "Company": self.lead_company_fallback}
         return {field: texts[field] for field in REQUIRED[name] if field in texts}
 
-    def check_fields(self, side: Side, name: str, fields: Collection[str]) -> None:
+    def check_fields(self, side: Side, name: str, fields: Collection[str]) -> list[str]:
         """Refuse mappings of fields that a side does not have.
 
         Args:
@@ -192,15 +228,26 @@ class Settings:
             name: The Salesforce object whose mappings are checked.
             fields: All fields of the side's stream.
 
+        Returns:
+            Salesforce fields of default mappings that the org does not show: field-level security
+            hides them. They are left as they are.
+
         Raises:
             SettingsError: Names the object and the field.
         """
         where = f"Salesforce's {name}" if side == SALESFORCE else "PhoneIQ's contact"
-        for row in self.mappings.get(name, ()):
+        rows = self.mappings.get(name, ())
+        may_be_hidden = side == SALESFORCE and rows == DEFAULT_MAPPINGS[_object(name)]
+        hidden: list[str] = []
+        for row in rows:
             field = row.phoneiq
             if side == SALESFORCE:
                 field = row.related[0] if row.related else row.salesforce
-            if field not in fields:
+            if field in fields:
+                continue
+            if may_be_hidden and field not in {"FirstName", *REQUIRED[name]}:
+                hidden.append(field)
+            else:
                 raise SettingsError(
                     f"setting 'field_mappings': {name}: {where} has no field '{field}'"
                     f"{_did_you_mean(field, sorted(fields))}"
@@ -209,9 +256,11 @@ class Settings:
         if side == SALESFORCE and name in self.objects and external_id not in {None, *fields}:
             raise SettingsError(
                 f"setting 'salesforce_external_id_field' is {external_id}: {where} has no such "
-                "field; make it in Salesforce as an external id (text, unique), or leave the "
-                "setting out"
+                "field, or the user of tap-salesforce may not read it; make it in Salesforce as an "
+                "external id (text, unique) and give that user Read Access to it under field-level "
+                "security, or leave the setting out"
             )
+        return hidden
 
     def check_related_fields(self, fields: Collection[str]) -> None:
         """Refuse mappings of Account fields, on a Contact, that Salesforce does not have.
@@ -257,6 +306,41 @@ class Settings:
     def objects_in(self, stream: str) -> list[SalesforceObject]:
         """The synced objects whose records are in a Salesforce stream."""
         return [name for name in self.objects if stream_of(name) == stream]
+
+    def check_default_object(self) -> None:
+        """Refuse a default object that is not synced.
+
+        Raises:
+            SettingsError: Names both settings.
+        """
+        able = [name for name in self.objects if name in {"Contact", "Lead"}]
+        if able and self.default_object not in able and allows(self.sync_direction, SALESFORCE):
+            raise SettingsError(
+                f"setting 'default_object' is {self.default_object}, which is not in 'objects' "
+                f"({', '.join(self.objects)}): no PhoneIQ contact could be created in Salesforce. "
+                f"Set 'default_object' to {able[0]}, or add {self.default_object} to 'objects'"
+            )
+
+    def check_eligible_fields(self) -> None:
+        """Refuse mappings with which no record of an object could ever be synced.
+
+        Raises:
+            SettingsError: Names the object and what is missing.
+        """
+        if not allows(self.sync_direction, PHONEIQ) and self.salesforce_external_id_field:
+            return
+        for name, rows in self.mappings.items():
+            if not any(row.phoneiq in MATCHING_PHONES for row in rows):
+                raise SettingsError(
+                    f"setting 'field_mappings': {name} has no phone number, so none of its records "
+                    "could be synced; map one of its phone fields to one of "
+                    f"{', '.join(sorted(MATCHING_PHONES))}"
+                )
+            if name != "Account" and not any(row.salesforce == "FirstName" for row in rows):
+                raise SettingsError(
+                    f"setting 'field_mappings': {name} has no FirstName; only records with a first "
+                    "name are synced: map FirstName to 'first_name'"
+                )
 
     def check_required_fields(self) -> None:
         """Refuse mappings that leave a required Salesforce field without a feed.
@@ -458,7 +542,47 @@ def _field_mapping(name: str, row: Any) -> FieldMapping:
             "on a Contact"
         )
     _check_destinations(where, name, mapping)
+    _check_kinds(where, name, mapping)
     return mapping
+
+
+def _check_kinds(where: str, name: str, mapping: FieldMapping) -> None:
+    """Refuse to map fields of different kinds, such as a phone number into an e-mail address."""
+    if mapping.values:
+        return
+    field = mapping.related[1] if mapping.related else mapping.salesforce
+    one = salesforce_kind("Account" if mapping.related else name, field)
+    two = phoneiq_kind(mapping.phoneiq)
+    if one is None or two is None or one == two:
+        return
+    if one == "id":
+        advice = (
+            f"for the name of the Account, map {field.removesuffix('Id')}.Name"
+            if field == "AccountId" and name == "Contact"
+            else "map it into a custom field"
+        )
+        raise SettingsError(
+            f"{where}: {name}.{mapping.salesforce} is an id, not what '{mapping.phoneiq}' shows; "
+            f"{advice}"
+        )
+    fitting = [known for known in PHONEIQ_KINDS if PHONEIQ_KINDS[known] == one]
+    raise SettingsError(
+        f"{where}: {name}.{mapping.salesforce} is {_A_KIND[one]}, '{mapping.phoneiq}' is "
+        f"{_A_KIND[two]}; allowed are {', '.join(fitting) or 'custom fields'}"
+    )
+
+
+_A_KIND: Final = {
+    "phone": "a phone number",
+    "email": "an e-mail address",
+    "text": "a text",
+    "date": "a date",
+    "flag": "a checkbox",
+}
+
+
+def _object(name: str) -> SalesforceObject:
+    return cast("SalesforceObject", name)
 
 
 def _check_destinations(where: str, name: str, mapping: FieldMapping) -> None:
@@ -525,7 +649,7 @@ def _check_feeds(name: str, rows: tuple[FieldMapping, ...]) -> None:
 _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "objects": _objects,
     "field_mappings": _field_mappings,
-    "max_delete_percent": _percent,
+    **dict.fromkeys(_LIMITS, _percent),
     "default_region": _region,
     "ledger_url": _url,
     "dry_run": _flag,
@@ -610,8 +734,30 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
         "max_delete_percent": {
             "type": ["number", "string"],
             "title": "Most deletions",
-            "description": "A plan that deletes more than this share of a side's pairs stops.",
+            "description": "A plan that deletes records of, or ends, more than this share of the "
+            "pairs stops.",
             "default": 10,
+        },
+        "max_clear_percent": {
+            "type": ["number", "string"],
+            "title": "Most cleared values",
+            "description": "A plan that clears a field that had a value in more than this share "
+            "of the pairs, and in more than 20, stops.",
+            "default": 10,
+        },
+        "max_update_percent": {
+            "type": ["number", "string"],
+            "title": "Most updates",
+            "description": "Once the sync is active and while the settings stay the same, a plan "
+            "that updates more than this share of the pairs, and more than 100, stops.",
+            "default": 50,
+        },
+        "max_rejects_percent": {
+            "type": ["number", "string"],
+            "title": "Most rejects",
+            "description": "Above this share of the pairs, writes that were not accepted make the "
+            "state of the sync red.",
+            "default": 1,
         },
         "salesforce_external_id_field": _text(
             "Salesforce external id field",

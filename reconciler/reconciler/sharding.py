@@ -65,7 +65,7 @@ class ShardRun(Run):
         LedgerError: On entering, where the ledger cannot be opened.
         LeaseHeldError: On entering, where others work on the ledger with whom this shard does not
             go together.
-        DeleteGuardError: On entering, where it pairs, and the plan would delete too much.
+        GuardError: On entering, where it pairs, and a guard stops the plan.
         ApprovalError: Likewise, where the plan is not the one that the operator has approved.
     """
 
@@ -123,7 +123,8 @@ class ShardRun(Run):
             check_approved(self._ledger, self.settings, self._side, approved["plan"])
         planner = self._planner()
         planner.pair()
-        planner.check_deletions()
+        if approved is None:
+            planner.check_guards()
         self._ledger.rounds.begin(
             Round(self._run, self._side, self._shard.of, self.settings.fingerprint)
         )

@@ -48,8 +48,9 @@ def test_starting_anew_after_a_delete(seat):
 
 
 @pytest.fixture
-def world(seat):
+def world(start):
     """Six Salesforce records; PhoneIQ had four contacts, of which two are among them."""
+    seat = start(max_delete_percent=10)
     phoneiq, salesforce = seat.job.phoneiq, seat.job.salesforce
     phoneiq.create(first_name="P0", mobile_phone="(415) 555-0100", email="P0@Example.ORG",
                    salesforce_id=None, notes="as typed\n  by hand")  # fmt: skip
@@ -165,6 +166,7 @@ def test_a_create_whose_source_was_deleted_before_it_was_seen_is_reverted(world)
     world.job.pipe(TO_PHONEIQ)
     record = world.job.salesforce.live()[-1]["Id"]
     world.job.salesforce.delete(record)
+    world.job.settings["max_delete_percent"] = 20
     world.job.settle()
     world.done("delete", "--revert", "--restore", "--force", "--yes")
     run_until_deleted(world)
@@ -268,3 +270,17 @@ def test_few_deletions_need_no_force(start):
     run_until_deleted(seat)
     assert not live(seat)
     assert not seat.job.salesforce.get(record)["IsDeleted"]
+
+
+def test_deleting_says_first_that_nothing_can_be_reverted_afterwards(seat):
+    _, contact = seat.job.pair_up()
+    assert "contact-sync delete --revert instead" in seat.ask("delete", says="n\n").words
+    assert "delete --revert cannot take back" in seat.done("delete", "--yes").words
+    seat.done("resume")
+    seat.job.settle()
+    for more in ([], ["--restore"]):
+        answer = seat.ask("delete", "--revert", *more, says="n\n")
+        assert "there is nothing to revert" in answer.words
+        assert "A delete without --revert" in answer.words
+    assert seat.json("status")["state"] == "active"
+    assert set(live(seat)) == {contact}

@@ -1,4 +1,4 @@
-"""skips, conflicts, rejects, history, plan: for people, programs and spreadsheets."""
+"""skips, conflicts, pairs, rejects, history, plan: for people, programs and spreadsheets."""
 
 from __future__ import annotations
 
@@ -53,6 +53,35 @@ def test_conflicts(busy):
     assert busy.json("conflicts", "--resolution", "keep_phoneiq") == []
     assert from_csv(busy.done("conflicts", "--csv"))[0]["salesforce"] == "One"
     assert "keep_salesforce" in busy.done("conflicts").words
+
+
+def test_pairs(busy):
+    (found,) = busy.json("pairs")
+    assert (found["salesforce_id"], found["phoneiq_id"]) == busy.pair
+    assert found["object"] == "Contact"
+    assert [row["phoneiq_id"] for row in from_csv(busy.done("pairs", "--csv"))] == [busy.pair[1]]
+    assert busy.pair[0] in busy.done("pairs").words
+    assert busy.json("pairs", "--name-mismatch") == []
+    assert busy.done("pairs", "--name-mismatch").words == "none"
+
+
+def test_a_pair_that_joins_two_names_is_listed_before_anything_is_written(seat):
+    number = "+14155550188"
+    record = seat.job.salesforce.create(
+        "Contact", FirstName="Ada", LastName="One", MobilePhone=number
+    )
+    contact = seat.job.phoneiq.create(first_name="Bob", last_name="Two", mobile_phone=number)
+    seat.job.pipe(OBSERVE)
+    seat.job.pipe(TO_PHONEIQ)
+    (found,) = seat.json("pairs", "--name-mismatch")
+    assert (found["salesforce_id"], found["phoneiq_id"]) == (record, contact)
+    assert (found["found_by"], found["salesforce_name"], found["phoneiq_name"]) == (
+        "phone",
+        "Ada One",
+        "Bob Two",
+    )
+    assert "Ada One" in seat.done("pairs", "--name-mismatch").words
+    assert "Ada One" not in seat.done("pairs").words
 
 
 def test_values_that_cannot_travel_are_shown_as_they_were_typed(seat):
@@ -196,16 +225,17 @@ def test_a_plan_is_what_the_next_run_writes(seat):
 
 
 def test_a_plan_that_a_run_would_refuse_can_be_looked_at(start):
-    seat = start(on_delete="propagate")
+    seat = start(on_delete="propagate", max_delete_percent=10)
     record, contact = seat.job.pair_up()
     seat.job.salesforce.delete(record)
     assert seat.job.run()[-1].code == 1
-    command = "RECONCILER_MAX_DELETE_PERCENT=100 meltano run contact-sync"
-    assert seat.json("status")["next"] == command
+    assert seat.json("status")["next"] == "contact-sync plan"
     words = seat.done("plan").words
     assert f"delete phoneiq contact {contact}" in words
-    assert command in words
-    assert command in seat.refused("approve", seat.json("plan")["plan"]).words
+    assert "a run stops before this: the plan ends 1 of 1 pairs" in words
+    seat.done("approve", seat.json("plan")["plan"])
+    seat.job.settle()
+    assert seat.job.phoneiq.live() == []
 
 
 def test_a_plan_with_nothing_to_write(seat):

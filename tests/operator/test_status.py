@@ -102,14 +102,19 @@ def test_red_when_a_run_was_killed(seat):
     assert "killed" in seat.json("status")["why"]
 
 
-def test_red_when_writes_do_not_arrive_and_green_once_they_do(seat):
+def test_red_when_writes_are_not_accepted_and_green_once_they_are(seat):
     record, _ = seat.job.pair_up()
     seat.job.salesforce.edit(record, Title="Countess")
-    for _ in range(3):
+
+    def refusing(messages):
+        return [message for message in messages if message["type"] != "RECORD"]
+
+    for _ in range(4):
         assert [one.code for one in (seat.job.pipe(OBSERVE), seat.job.pipe(TO_PHONEIQ,
-                target=lost_from(1)), seat.job.pipe(TO_SALESFORCE))] == [0, 0, 0]  # fmt: skip
+                target=refusing), seat.job.pipe(TO_SALESFORCE))] == [0, 0, 0]  # fmt: skip
     assert state(seat) == (RED, "error", "red")
-    assert seat.json("status")["next"] == "contact-sync rejects"
+    assert seat.json("status")["next"] == "contact-sync skips --reason not_accepted"
+    seat.job.salesforce.edit(record, Title="Analyst")
     seat.job.settle()
     assert state(seat) == (GREEN, "active", "green")
 
@@ -142,7 +147,7 @@ def test_a_summary_says_how_far_the_first_pass_is(seat):
     seat.job.pipe(OBSERVE)
     seat.job.pipe(TO_PHONEIQ, target=lost_from(3))
     seat.job.pipe(TO_SALESFORCE)
-    assert "2 of 3 writes of the first pass to be confirmed" in seat.ask("status").words
+    assert "sent 3 writes; 2 writes wait to be seen by the next read" in seat.ask("status").words
 
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9]")
@@ -161,3 +166,18 @@ def test_on_a_terminal_in_colour_and_without(seat, width):
         lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
         assert lines[0].strip() == "● active"
         assert max(len(line) for line in lines) <= width
+
+
+def test_plan_and_status_agree_on_writes_that_wait_for_the_next_read(seat):
+    for digit in range(3):
+        seat.job.salesforce.create("Contact", FirstName="Ada", MobilePhone=f"+1415555013{digit}")
+    seat.job.pipe(OBSERVE)
+    seat.job.pipe(TO_PHONEIQ)
+    words = "3 writes wait to be seen by the next read"
+    assert words in seat.ask("status").words
+    assert f"nothing new to write; {words}: meltano run contact-sync" in seat.done("plan").words
+    assert seat.json("status")["next"] == "meltano run contact-sync"
+    assert seat.json("plan")["open_writes"] == 3
+    seat.job.settle()
+    assert "in sync since" in seat.ask("status").words
+    assert "in sync: the next run has nothing to write" in seat.done("plan").words

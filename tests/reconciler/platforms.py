@@ -153,6 +153,8 @@ class Salesforce:
         self.objects = ["Account", "Contact", "Lead"]
         #: Fields that the tap was not told to extract; its SCHEMA has them nevertheless.
         self.unselected: set[str] = set()
+        #: Fields that field-level security hides from the tap's user.
+        self.hidden: set[str] = set()
         #: What the platform makes of a row's fields whenever someone saves it.
         self.rules: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
         self.written: list[Written] = []
@@ -265,7 +267,11 @@ class Salesforce:
 
         for object_ in self.objects if streams is None else streams:
             yield message(object_)
-            fields = [*SALESFORCE_FIELDS[object_], *_SYSTEM_FIELDS[object_]]
+            fields = [
+                field
+                for field in (*SALESFORCE_FIELDS[object_], *_SYSTEM_FIELDS[object_])
+                if field not in self.hidden
+            ]
             properties: dict[str, Any] = {name: {"type": ["null", "string"]} for name in fields}
             for name in ("Id", "CreatedDate", "SystemModstamp"):
                 properties[name] = {"type": "string"}
@@ -281,7 +287,7 @@ class Salesforce:
                 for row in self._rows.values()
                 if row["attributes"] == object_ and row["SystemModstamp"] >= since
             ]
-            left_out = {"attributes", *self.unselected}
+            left_out = {"attributes", *self.unselected, *self.hidden}
             for row in sorted(rows, key=lambda row: (row["SystemModstamp"], row["Id"])):
                 record = {name: value for name, value in row.items() if name not in left_out}
                 yield {"type": "RECORD", "stream": object_, "record": record}

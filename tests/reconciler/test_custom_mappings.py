@@ -131,10 +131,13 @@ def test_each_object_has_mappings_of_its_own(start, object_):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (mapped(row("Email", "email"), row("Email", "website")), ["two mappings write", "'Email'"]),
-        (mapped(row("Email", "email"), row("Title", "email")), ["two mappings write", "'email'"]),
         (
-            mapped(row("Email", "email", TO_P), row("Title", "email", BOTH)),
+            mapped(row("Email", "email"), row("Email", "custom_mail")),
+            ["two mappings write", "'Email'"],
+        ),
+        (mapped(row("Email", "email"), row("Mail__c", "email")), ["two mappings write", "'email'"]),
+        (
+            mapped(row("Email", "email", TO_P), row("Mail__c", "email", BOTH)),
             ["two mappings write", "'email'"],
         ),
         (mapped(row("Company", "company"), object_="Lead"), ["company only travels to PhoneIQ"]),
@@ -249,7 +252,9 @@ def test_a_field_that_a_catalog_does_not_have(start, rows, pipe, said):
     ],
 )
 def test_the_error_names_the_object_whose_mapping_it_is(start, object_, rows):
-    needed = [] if object_ == "Account" else [row("LastName", "last_name")]
+    phone = row("Phone", "work_phone")
+    names = [row("FirstName", "first_name"), row("LastName", "last_name")]
+    needed = [phone] if object_ == "Account" else [*names, phone]
     job = start(objects=[object_], field_mappings={object_: [*needed, *rows]})
     passed = job.pipe(TO_PHONEIQ)
     assert passed.code == 1

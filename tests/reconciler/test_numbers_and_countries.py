@@ -263,3 +263,37 @@ def test_a_field_with_two_numbers_is_not_written(start, side):
         job.settle()
         assert job.phoneiq.get(contact)["mobile_phone"] == both
     assert [one["reason"] for one in job.ask("skips")] == ["several_numbers"]
+
+
+@pytest.mark.parametrize("country", ["Germany", "United Kingdom", "Atlantis"])
+@pytest.mark.parametrize(
+    ("object_", "field"),
+    [
+        ("Contact", "MailingCountry"),
+        ("Lead", "Country"),
+        ("Account", "BillingCountry"),
+        ("PersonAccount", "PersonMailingCountry"),
+    ],
+)
+def test_the_ledger_is_lost_and_the_country_makes_the_number_another_one_or_none(
+    start, object_, field, country
+):
+    objects = ["Contact", "Lead"] if object_ in {"Contact", "Lead"} else [object_, "Contact"]
+    job = start(objects=objects)
+    person = {} if object_ == "Account" else {"FirstName": "Ada", "LastName": "Lovelace"}
+    stream = object_.removeprefix("Person")
+    record = job.salesforce.create(
+        stream, Phone="(415) 555-0132", **{field: "United States"}, **person
+    )
+    job.settle()
+    job.salesforce.edit(record, **{field: country})
+    job.settle()
+    job.forget_written()
+    job.lose_ledger()
+    job.states.clear()
+    assert "no_valid_phone" not in job.settle()[1].summary["skipped"]
+    assert job.salesforce.written == job.phoneiq.written == []
+    job.salesforce.edit(record, Fax="+1 415-555-0155")
+    job.settle()
+    contact = job.contact_of(record)
+    assert (contact["work_phone"], contact["fax"]) == ("+14155550132", "+14155550155")

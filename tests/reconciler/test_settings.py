@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from reconciler.errors import SettingsError
 from reconciler.settings import Settings
 
-from tests.reconciler.job import OBSERVE, TO_PHONEIQ
+from tests.reconciler.job import OBSERVE, TO_PHONEIQ, Job
 
 BASE = {"mode": OBSERVE, "ledger_url": "sqlite:///ledger.db"}
+
+CONTACT = [
+    {"salesforce": "FirstName", "phoneiq": "first_name"},
+    {"salesforce": "LastName", "phoneiq": "last_name"},
+    {"salesforce": "MobilePhone", "phoneiq": "mobile_phone"},
+]
 
 
 def settings(**given):
@@ -80,8 +87,7 @@ def test_a_required_setting_is_missing(name):
 
 def mapped(*rows, object_="Contact", **given):
     fields = ("salesforce", "phoneiq", "direction")
-    needed = {"salesforce": "LastName", "phoneiq": "last_name"}
-    rows = [needed, *(dict(zip(fields, row, strict=False)) for row in rows)]
+    rows = [*CONTACT, *(dict(zip(fields, row, strict=False)) for row in rows)]
     return settings(field_mappings={object_: rows}, **given)
 
 
@@ -90,8 +96,8 @@ def mapped(*rows, object_="Contact", **given):
     [
         ([("Account", "company")], "company only travels to PhoneIQ"),
         ([("Department", "company", "phoneiq_to_salesforce")], "company only travels to PhoneIQ"),
-        ([("Email", "email"), ("Email", "website")], "two mappings write the salesforce field"),
-        ([("Email", "email"), ("Title", "email")], "two mappings write the phoneiq field"),
+        ([("Email", "email"), ("Email", "custom_mail")], "two mappings write the salesforce field"),
+        ([("Email", "email"), ("Mail__c", "email")], "two mappings write the phoneiq field"),
         ([("Name", "first_name")], "Salesforce computes Contact.Name"),
         ([("Email", "updated_at")], "'updated_at' is not a field that a mapping may write"),
         ([("Email", "email", "sideways")], "direction 'sideways' is none of"),
@@ -114,11 +120,11 @@ def test_two_mappings_of_one_field_in_opposite_directions_are_allowed():
         ("Phone", "work_phone", "phoneiq_to_salesforce"),
         ("AssistantPhone", "work_phone", "salesforce_to_phoneiq"),
     )
-    assert len(checked.mappings["Contact"]) == 3
+    assert len(checked.mappings["Contact"]) == 5
 
 
 def test_a_required_field_that_nothing_feeds():
-    rows = [{"salesforce": "Email", "phoneiq": "email"}]
+    rows = [CONTACT[0], CONTACT[2]]
     with pytest.raises(SettingsError, match=r"requires Contact\.LastName"):
         settings(field_mappings={"Contact": rows})
     rows.append({"salesforce": "LastName", "phoneiq": "last_name", "direction": "both"})
@@ -126,7 +132,7 @@ def test_a_required_field_that_nothing_feeds():
 
 
 def test_a_required_field_needs_no_feed_where_nothing_is_written_to_salesforce():
-    rows = [{"salesforce": "Email", "phoneiq": "email"}]
+    rows = [CONTACT[0], CONTACT[2]]
     assert settings(
         field_mappings={"Contact": rows}, sync_direction="salesforce_to_phoneiq"
     ).mappings["Contact"]
@@ -134,12 +140,12 @@ def test_a_required_field_needs_no_feed_where_nothing_is_written_to_salesforce()
 
 def test_an_object_whose_mapping_is_not_given_keeps_the_default_one():
     checked = mapped(("Email", "email"))
-    assert len(checked.mappings["Contact"]) == 2
+    assert len(checked.mappings["Contact"]) == 4
     assert checked.mappings["Lead"] == settings().mappings["Lead"]
 
 
 def test_lists_and_objects_may_come_as_json_text_and_numbers_as_text():
-    rows = [{"salesforce": "LastName", "phoneiq": "last_name", "direction": "both"}]
+    rows = CONTACT
     assert settings(
         objects=json.dumps(["Lead", "Contact"]),
         field_mappings=json.dumps({"Contact": rows}),
@@ -168,7 +174,7 @@ def test_what_singer_itself_configures_is_no_unknown_setting():
         {"salesforce_phone_format": "national"},
         {"last_name_fallback": "-"},
         {"lead_company_fallback": "-"},
-        {"field_mappings": {"Lead": [{"salesforce": "LastName", "phoneiq": "last_name"}]}},
+        {"field_mappings": {"Lead": CONTACT}},
     ],
     ids=lambda changed: next(iter(changed)),
 )
@@ -201,10 +207,9 @@ def test_a_wrong_setting_ends_the_run_before_anything_is_stored(start):
     ],
 )
 def test_a_mapping_of_a_field_that_the_catalog_does_not_have(start, row, pipe, said):
-    rows = [("LastName", "last_name"), row]
-    job = start(
-        field_mappings={"Contact": [{"salesforce": one, "phoneiq": two} for one, two in rows]}
-    )
+    salesforce, phoneiq = row
+    rows = [*CONTACT, {"salesforce": salesforce, "phoneiq": phoneiq}]
+    job = start(field_mappings={"Contact": rows})
     passed = job.pipe(pipe)
     assert passed.code == 1
     assert said in passed.text
@@ -252,3 +257,101 @@ def test_a_changed_region_reads_every_number_again(start):
     job.settings["default_region"] = "DE"
     job.settle()
     assert [row["mobile_phone"] for row in job.phoneiq.live()] == ["+4930901820"]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"field_mappings": {"Contact": CONTACT[:2]}}, "Contact has no phone number"),
+        ({"field_mappings": {"Contact": CONTACT[1:]}}, "Contact has no FirstName"),
+        (
+            {"objects": ["Contact"], "default_object": "Lead"},
+            "setting 'default_object' is Lead, which is not in 'objects' (Contact)",
+        ),
+        (
+            {"objects": ["Lead", "Account"], "default_object": "Contact"},
+            "Set 'default_object' to Lead, or add Contact to 'objects'",
+        ),
+    ],
+)
+def test_settings_that_could_sync_no_record(given, says):
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        Settings.from_config(BASE | given)
+
+
+@pytest.mark.parametrize(
+    ("salesforce", "phoneiq", "says"),
+    [
+        ("MobilePhone", "email", "MobilePhone is a phone number, 'email' is an e-mail address"),
+        ("Email", "work_phone", "Email is an e-mail address, 'work_phone' is a phone number"),
+        ("Title", "other_phone", "Title is a text, 'other_phone' is a phone number"),
+        ("Phone", "city", "allowed are fax, home_phone, mobile_phone, other_phone, work_phone"),
+        ("AccountId", "company", "for the name of the Account, map Account.Name"),
+        ("OwnerId", "website", "map it into a custom field"),
+        ("Birthdate", "home_phone", "Birthdate is a date"),
+        ("DoNotCall", "job_title", "DoNotCall is a checkbox"),
+        ("Account.Phone", "company", "Account.Phone is a phone number"),
+    ],
+)
+@pytest.mark.parametrize("direction", ["salesforce_to_phoneiq", "both"])
+def test_fields_of_kinds_that_do_not_fit(salesforce, phoneiq, says, direction):
+    row = {"salesforce": salesforce, "phoneiq": phoneiq, "direction": direction}
+    if "." in salesforce or "Id" in salesforce or phoneiq == "company":
+        row["direction"] = "salesforce_to_phoneiq"
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        Settings.from_config(BASE | {"field_mappings": {"Contact": [*CONTACT, row]}})
+
+
+@pytest.mark.parametrize(
+    ("salesforce", "phoneiq"),
+    [
+        ("Phone", "other_phone"),
+        ("Fax", "work_phone"),
+        ("Phone__c", "home_phone"),
+        ("Title", "custom_title"),
+        ("Birthdate", "custom_birthday"),
+        ("External_Id__c", "website"),
+        ("Description", "notes"),
+        ("MailingCity", "website"),
+    ],
+)
+def test_fields_of_kinds_that_may_fit(salesforce, phoneiq):
+    row = {"salesforce": salesforce, "phoneiq": phoneiq}
+    Settings.from_config(BASE | {"field_mappings": {"Contact": [*CONTACT, row]}})
+
+
+def test_the_default_object_follows_the_objects():
+    assert Settings.from_config(BASE | {"objects": ["Lead"]}).default_object == "Lead"
+
+
+@pytest.mark.parametrize("object_", ["Contact", "Lead"])
+def test_a_field_of_a_default_mapping_that_the_org_does_not_show(tmp_path, object_):
+    job = Job(tmp_path, default_object=object_)
+    job.salesforce.hidden = {"Fax", "HomePhone"}
+    record = job.salesforce.create(
+        object_, FirstName="Eva", MobilePhone="+14155550132", Fax="+14155550143"
+    )
+    passed = job.run()
+    assert [one.code for one in passed] == [0, 0, 0]
+    assert f"{object_}.Fax is mapped by default" in passed[1].text
+    assert "Read Access" in passed[1].text
+    job.settle()
+    assert job.contact_of(record)["fax"] is None
+    job.phoneiq.edit(job.contact_of(record)["id"], fax="+14155550199")
+    job.settle()
+    assert job.salesforce.get(record)["Fax"] == "+14155550143"
+
+
+def test_a_field_of_a_mapping_of_ones_own_that_the_org_does_not_show(tmp_path):
+    row = {"salesforce": "HomePhone", "phoneiq": "home_phone"}
+    job = Job(tmp_path, field_mappings={"Contact": [*CONTACT, row]})
+    job.salesforce.hidden = {"HomePhone"}
+    passed = job.run()
+    assert passed[-1].code == 1
+    assert "Salesforce's Contact has no field 'HomePhone'" in passed[-1].text
+
+
+def test_a_name_that_the_org_does_not_show(tmp_path):
+    job = Job(tmp_path)
+    job.salesforce.hidden = {"FirstName"}
+    assert "Salesforce's Contact has no field 'FirstName'" in job.run()[-1].text

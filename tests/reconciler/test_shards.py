@@ -254,7 +254,7 @@ def test_a_revert_is_done_by_the_first_shard(job):
 
 
 def test_too_many_deletions_stop_the_round_before_its_first_write(start):
-    job = start(on_delete="propagate")
+    job = start(on_delete="propagate", max_delete_percent=10)
     crowd(job)
     while sharded(job, 2):
         pass

@@ -10,7 +10,7 @@ from reconciler.cli.backing_up import backup, restore
 from reconciler.cli.checking import check
 from reconciler.cli.controlling import delete, forget, pause, resume, resync
 from reconciler.cli.explaining import explain
-from reconciler.cli.listing import conflicts, history, rejects, skips
+from reconciler.cli.listing import conflicts, history, pairs, rejects, skips
 from reconciler.cli.moving import export, import_
 from reconciler.cli.operator import Operator, shown_errors
 from reconciler.cli.planning import approve, plan
@@ -54,6 +54,7 @@ for command in (
     explain,
     skips,
     conflicts,
+    pairs,
     rejects,
     history,
     pause,

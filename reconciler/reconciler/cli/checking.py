@@ -20,7 +20,7 @@ from reconciler.errors import LedgerError, SettingsError
 from reconciler.fields.defaults import NEEDED, stream_of
 from reconciler.ledger import Ledger
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, allows
-from reconciler.settings import Settings
+from reconciler.settings import HIDDEN, Settings
 
 _TAP: Final = "tap-salesforce"
 _TARGET: Final = "target-salesforce"
@@ -136,9 +136,12 @@ def _of_fields(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
                 continue
             names = [name for name, where in streams.items() if where == stream]
             fields = schemas[stream]["properties"]
+            hidden: list[str] = []
             try:
                 for name in names:
-                    settings.check_fields(side, name, fields)
+                    hidden += [
+                        f"{name}.{field}" for field in settings.check_fields(side, name, fields)
+                    ]
             except SettingsError as error:
                 yield Finding(what, False, str(error))
                 continue
@@ -151,7 +154,13 @@ def _of_fields(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
                     "then type: meltano run --full-refresh contact-sync",
                 )
             else:
-                yield Finding(what, True, f"has all mapped fields, {len(fields)} in all")
+                yield Finding(
+                    what,
+                    True,
+                    HIDDEN % ", ".join(hidden)
+                    if hidden
+                    else f"has all mapped fields, {len(fields)} in all",
+                )
 
 
 def _undelivered(

@@ -15,6 +15,12 @@ from reconciler.ledger.runs import now
 _NAMED: Final = 10
 
 
+_NO_WAY_BACK: Final = (
+    "What the sync created in PhoneIQ cannot be found and deleted afterwards: for that, answer no "
+    "and type contact-sync delete --revert instead."
+)
+
+
 @click.command()
 @click.pass_obj
 def pause(operator: Operator) -> None:
@@ -57,7 +63,7 @@ def resume(operator: Operator) -> None:
 @click.argument("who", metavar="ID")
 @click.pass_obj
 def resync(operator: Operator, who: str) -> None:
-    """Take a record up again that was released, flaps or was rejected.
+    """Take a record up again that was released, flaps or was not accepted.
 
     ID is a Salesforce id, a PhoneIQ id, a phone number or an e-mail address.
 
@@ -127,14 +133,19 @@ def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bo
         return
     pairs = sum(ledger.overview.pairs_by_object().values())
     if not yes:
-        click.confirm(f"Forget {pairs:,} pairs? The records stay on both sides.", abort=True)
+        click.confirm(
+            f"Forget {pairs:,} pairs? The records stay on both sides. {_NO_WAY_BACK}", abort=True
+        )
     with shown_errors(), ledger.alone(holder("delete")):
         ledger.removals.forget_pairs()
         ledger.approvals.clear()
         ledger.controls.set(
             {"deleted_at": now(), "paused_at": None, "active_since": None, "approved": None}
         )
-    click.echo("deleted; take the job out of its schedule. To start anew: contact-sync resume")
+    click.echo(
+        "deleted; take the job out of its schedule. To start anew: contact-sync resume. From here "
+        "on delete --revert cannot take back what the sync has done so far"
+    )
 
 
 def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> None:
@@ -142,6 +153,12 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
     with shown_errors():
         ledger.removals.mark_made()
     made, contacts = ledger.removals.count_made(), ledger.removals.count_contacts()
+    if not made and not (restore and any(ledger.removals.written())):
+        click.echo(
+            "there is nothing to revert: the ledger knows of no contact in PhoneIQ that the sync "
+            f"created{' or overwrote' if restore else ''}. A delete without --revert, or a lost "
+            "ledger, forgets which those were"
+        )
     percent = operator.settings().max_delete_percent
     if made * 100 > contacts * percent and not force:
         raise click.ClickException(

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
+from reconciler.cli.listing import reject_files, reject_rows
 from reconciler.cli.operator import Operator, ago, as_json, named, print_rows, shown
 from reconciler.fields.canonical import known
 from reconciler.fields.record_mapper import Delivered, Exchange
@@ -166,7 +167,9 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
             f"{_remedy('released', one)}"
         )
     notes.extend(
-        f"{field} is left out: {reason}. To change it: {_remedy(reason, one)}"
+        _not_accepted(field, one)
+        if reason == "not_accepted"
+        else f"{field} is left out: {reason}. To change it: {_remedy(reason, one)}"
         for field, reason in one.field_skips.items()
     )
     notes.extend(
@@ -182,6 +185,32 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
             f"sync_direction ({settings.sync_direction}) allows it: meltano run contact-sync"
         )
     return notes
+
+
+def _not_accepted(field: str, one: Dossier) -> str:
+    """Why a write is parked, since when, and what its target said."""
+    write = next(
+        write for write in one.sent if (field in write.changes if field else not write.changes)
+    )
+    what = f"{field} is" if field else f"its {write.action} in {write.side} is"
+    why = ""
+    if field and write.changes[field][1] is None:
+        why = "; it was to be cleared, and the old value is still there: some targets never clear"
+    else:
+        ids = {one.id, one.fields.get("salesforce_id")}
+        said = [
+            row
+            for path in reject_files()
+            for row in reject_rows(path)
+            if row["id"] in ids and row["action"] == write.action
+        ]
+        if said:
+            newest = max(said, key=lambda row: str(row["time"]))
+            why = f"; {newest['target']} got {newest['code']}: {newest['message']}"
+    return (
+        f"{what} left out: not_accepted, sent {_times(write.tries)}, last by run {write.run}{why}. "
+        f"To change it: {_remedy('not_accepted', one)}"
+    )
 
 
 def _remedy(reason: str, one: Dossier) -> str:

@@ -1,4 +1,4 @@
-"""The lists: history, skips, conflicts, rejects."""
+"""The lists: history, skips, conflicts, pairs, rejects."""
 
 from __future__ import annotations
 
@@ -186,6 +186,38 @@ def conflicts(
 
 
 @click.command()
+@click.option(
+    "--name-mismatch", is_flag=True, help="Only those of people with different full names."
+)
+@_list_options
+@click.pass_obj
+def pairs(operator: Operator, name_mismatch: bool, form: str | None, limit: int | None) -> None:
+    """List the pairs, oldest first: both ids, and how each was found.
+
+    With --name-mismatch, those whose two records have different full names now, and the names.
+
+    Example: contact-sync pairs --name-mismatch
+    """
+    found = operator.ledger.overview.pairs(name_mismatch=name_mismatch)
+    rows = list(islice(found, _most(form, limit)))
+    names: tuple[str, ...] = ("object", "salesforce_id", "phoneiq_id", "found_by", "run")
+    if name_mismatch:
+        names += ("salesforce_name", "phoneiq_name")
+    if form is not None:
+        listed = [{name: getattr(row, name) for name in names} for row in rows]
+        if form == "json":
+            as_json(listed)
+        else:
+            as_csv(names, listed)
+        return
+    command = "contact-sync pairs --name-mismatch" if name_mismatch else "contact-sync pairs"
+    rows = _for_people(operator, rows, limit, command)
+    if rows:
+        cells = [[str(getattr(row, name)) for name in names] for row in rows]
+        print_rows(operator.console, tuple(name.replace("_", " ") for name in names), cells)
+
+
+@click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @_list_options
 @click.pass_obj
@@ -200,7 +232,7 @@ def rejects(
     """
     rows: list[dict[str, Any]] = []
     for path in files or reject_files():
-        rows.extend(_rejects(path))
+        rows.extend(reject_rows(path))
     rows.sort(key=lambda row: str(row["time"]), reverse=True)
     rows = rows[: _most(form, limit)]
     if form == "json":
@@ -228,8 +260,9 @@ def rejects(
         )
     if rows:
         operator.console.print(
-            "\nThe next run tries them again. What a value has to be is in the message; all about "
-            "one of them: contact-sync explain ID"
+            "\nThe next two runs try them again, then they are left out until a value changes. "
+            "What a value has to be is in the message; all about one of them: "
+            "contact-sync explain ID"
         )
 
 
@@ -240,7 +273,7 @@ def reject_files() -> tuple[Path, ...]:
     )
 
 
-def _rejects(path: Path) -> Iterator[dict[str, Any]]:
+def reject_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The entries of a reject file; lines that are none are counted, and said in one line.
 
     A line is cut where a target crashed in the middle of it. Only a line feed ends a line: a text

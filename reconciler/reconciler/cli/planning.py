@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Final
 
@@ -11,12 +10,22 @@ from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago, as_json, named, shown, shown_errors
 from reconciler.ledger import Ledger
+from reconciler.lifecycle import waiting
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
-from reconciler.preview import PlanId, approved_writes, plan_of, prepare
+from reconciler.preview import (
+    PlanId,
+    Unguarded,
+    approved_ends,
+    approved_writes,
+    plan_of,
+    prepare,
+)
 from reconciler.preview import as_json as write_as_json
 
 #: Seconds after which what was read of a side is called old.
 _OLD: Final = 3_600
+#: Pairs that end and are named.
+_NAMED: Final = 5
 _STYLES: Final = {"create": "green", "update": "yellow", "delete": "red"}
 
 
@@ -33,39 +42,34 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
     Example: contact-sync plan --to phoneiq --limit 10
     """
     ledger, settings = operator.ledger, operator.settings()
-    # Also what a run would refuse to delete can be looked at.
-    unguarded = replace(settings, max_delete_percent=100)
-    name = PlanId()
+    name, unguarded = PlanId(), Unguarded()
     counts: dict[str, dict[str, int]] = {}
     first: list[Write] = []
+    sides: tuple[Side, ...] = (PHONEIQ, SALESFORCE) if to is None else (to,)
     with shown_errors(), ledger.copy() as copy:
         prepare(copy, settings)
         _check_read(copy)
-        for writes in plan_of(copy, unguarded, (PHONEIQ, SALESFORCE) if to is None else (to,)):
+        for writes in plan_of(copy, settings, unguarded, sides):
             name.add(writes)
             for write in writes:
                 by_action = counts.setdefault(write.side, {})
                 by_action[write.action] = by_action.get(write.action, 0) + 1
             first += writes if json_ else writes[: max(0, limit - len(first))]
+    name.end(unguarded.ended)
     if json_:
         as_json(
             {
                 "plan": str(name),
                 "counts": counts,
+                "ended_pairs": [list(pair) for pair in unguarded.ended],
+                "open_writes": ledger.overview.open_writes(),
+                "stopped": list(unguarded.stopped.values()),
                 "read_at": ledger.overview.read_at(),
                 "writes": [write_as_json(write) for write in first],
             }
         )
         return
-    _show(operator, str(name), counts, first, is_whole=to is None)
-    deletions, pairs = ledger.pairs.count_halved(), ledger.pairs.count()
-    percent = settings.max_delete_percent
-    if settings.on_delete == "propagate" and deletions * 100 > pairs * percent:
-        operator.console.print(
-            f"a run stops before this: {deletions:,} of {pairs:,} pairs have lost a record, more "
-            f"than max_delete_percent allows to delete ({percent:g}%). If that is what you want: "
-            "RECONCILER_MAX_DELETE_PERCENT=100 meltano run contact-sync"
-        )
+    _show(operator, str(name), counts, first, unguarded, is_whole=to is None)
 
 
 @click.command()
@@ -88,14 +92,16 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
     if plan is None:
         raise click.UsageError("which plan? To see it: contact-sync plan")
     settings = operator.settings()
-    name = PlanId()
+    name, unguarded = PlanId(), Unguarded()
     with shown_errors(), ledger.copy() as copy:
         prepare(copy, settings)
         _check_read(copy)
         copy.approvals.clear()
-        for writes in plan_of(copy, settings):
+        for writes in plan_of(copy, settings, unguarded):
             name.add(writes)
             copy.approvals.add(approved_writes(writes))
+        name.end(unguarded.ended)
+        copy.approvals.add(approved_ends(unguarded.ended))
         if str(name) != plan:
             raise click.ClickException(
                 f"plan {plan} is not what the next run would write now; that is plan {name}: "
@@ -124,6 +130,7 @@ def _show(
     name: str,
     counts: dict[str, dict[str, int]],
     writes: list[Write],
+    unguarded: Unguarded,
     *,
     is_whole: bool,
 ) -> None:
@@ -135,16 +142,33 @@ def _show(
             for side, by_action in counts.items()
         ]
         console.print(Text(f"plan {name}: {total:,} writes ({'; '.join(parts)})", "bold"))
+    elif unguarded.ended:
+        console.print(Text(f"plan {name}: nothing is written", "bold"))
+    elif open_writes := operator.ledger.overview.open_writes():
+        console.print(f"nothing new to write; {waiting(open_writes)}: meltano run contact-sync")
     else:
         console.print("in sync: the next run has nothing to write")
     for write in writes:
         _show_write(operator, write)
     console.print()
+    if unguarded.ended:
+        _show_ended(operator, list(unguarded.ended))
     if total > len(writes):
         console.print(f"and {total - len(writes):,} more: contact-sync plan --limit {total}")
     _show_standing(operator)
-    if total and is_whole:
+    for message in dict.fromkeys(unguarded.stopped.values()):
+        console.print(f"a run stops before this: {message}", markup=False)
+    if (total or unguarded.ended) and is_whole:
         console.print(f"to let the next run write exactly this: contact-sync approve {name}")
+
+
+def _show_ended(operator: Operator, pairs: list[tuple[str, str]]) -> None:
+    named_pairs = ", ".join(f"{record} and {contact}" for record, contact in pairs[:_NAMED])
+    more = f" and {len(pairs) - _NAMED:,} more" if len(pairs) > _NAMED else ""
+    operator.console.print(
+        f"ends {len(pairs):,} pairs, since one record of each was deleted: {named_pairs}{more}",
+        markup=False,
+    )
 
 
 def _show_write(operator: Operator, write: Write) -> None:

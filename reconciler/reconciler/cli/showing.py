@@ -73,6 +73,7 @@ def _facts(ledger: Ledger, recent: list[Run]) -> dict[str, Any]:
         "conflicts": ledger.overview.conflicts_since(recent[-1].run) if recent else 0,
         "open_writes": ledger.overview.open_writes(),
         "unconfirmed_writes": ledger.overview.open_writes(2),
+        "parked_writes": ledger.overview.parked_writes(),
         "read_at": {side: read_at.get(side) for side in SIDES},
     }
 
@@ -100,7 +101,7 @@ def _show(operator: Operator, state: State, facts: dict[str, Any], recent: list[
     grid.add_row(
         "open writes",
         f"{facts['open_writes']:,} sent and not seen to arrive yet, "
-        f"{facts['unconfirmed_writes']:,} of them sent again",
+        f"{facts['unconfirmed_writes']:,} of them sent again, {facts['parked_writes']:,} parked",
     )
     for side, moment in facts["read_at"].items():
         grid.add_row(f"{side} read", ago(moment))

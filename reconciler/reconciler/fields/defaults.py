@@ -221,6 +221,63 @@ def is_read_only(name: str, field: str) -> bool:
     return "." in field or field in _READ_ONLY
 
 
+#: What a field holds, where that is known: `phone`, `email`, `text`, `id`, `date` or `flag`.
+FieldKind: TypeAlias = Literal["phone", "email", "text", "id", "date", "flag"]
+#: What PhoneIQ's own fields hold; notes take anything.
+PHONEIQ_KINDS: Final[dict[str, FieldKind]] = {
+    **dict.fromkeys(sorted(PHONEIQ_PHONES), "phone"),
+    "email": "email",
+    **dict.fromkeys(
+        (
+            "first_name", "last_name", "company", "job_title", "street", "city", "state",
+            "postal_code", "country", "website",
+        ),
+        "text",
+    ),
+}  # fmt: skip
+_DATES: Final = frozenset(
+    {
+        "Birthdate", "PersonBirthdate", "CreatedDate", "LastModifiedDate", "SystemModstamp",
+        "LastActivityDate", "ConvertedDate", "EmailBouncedDate", "LastViewedDate",
+        "LastReferencedDate",
+    }
+)  # fmt: skip
+_FLAGS: Final = frozenset(
+    {
+        "DoNotCall", "HasOptedOutOfEmail", "HasOptedOutOfFax", "IsConverted", "IsDeleted",
+        "IsEmailBounced", "IsPersonAccount", "IsUnreadByOwner", "PersonDoNotCall",
+        "PersonHasOptedOutOfEmail", "PersonHasOptedOutOfFax",
+    }
+)  # fmt: skip
+#: Texts that hold anything.
+_FREE_TEXTS: Final = frozenset({"Description"})
+
+
+def salesforce_kind(name: str, field: str) -> FieldKind | None:
+    """What a field of a Salesforce object holds, or None where that is not known.
+
+    Args:
+        name: The object.
+        field: Its field; a custom field may hold anything.
+    """
+    if field in SALESFORCE_PHONES:
+        return "phone"
+    if field in {"Email", "PersonEmail"}:
+        return "email"
+    if field in _DATES:
+        return "date"
+    if field in _FLAGS:
+        return "flag"
+    if field.endswith("Id") and not field.endswith("__c"):
+        return "id"
+    return "text" if field in LENGTHS.get(name, {}) and field not in _FREE_TEXTS else None
+
+
+def phoneiq_kind(field: str) -> FieldKind | None:
+    """What a field of a PhoneIQ contact holds, or None where that is not known."""
+    return PHONEIQ_KINDS.get(field)
+
+
 def stream_of(name: str) -> str:
     """The stream, and the Salesforce API object, that an object's records are in."""
     return "Account" if name == "PersonAccount" else name

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberMatcher
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberMatcher, PhoneNumberType
 
 from reconciler.fields.canonical import without_ignorables
 from reconciler.fields.fast_phones import plainly_valid
@@ -28,9 +28,25 @@ _EXTENSION: Final = re.compile(
 )
 #: Words in brackets; "(415)" has none.
 _BRACKETED: Final = re.compile(r"[(\[{<][^()\[\]{}<>]*[^\W\d_][^()\[\]{}<>]*[)\]}>]")
-_VANITY: Final = re.compile(r"[\W\d]*\d[\W\d]*[A-Za-z][A-Za-z\d\W]*")
+#: An extension in brackets is no comment.
+_BRACKETED_EXTENSION: Final = re.compile(
+    r"[(\[]\s*((?:x|ext(?:ension)?\.?)\s*\d{1,9})\s*[)\]]", re.IGNORECASE
+)
+#: A word for the last digits, behind three digits or more.
+_VANITY: Final = re.compile(r"[\W]*(?:\d[\W]*){3}[\W\d]*[A-Za-z][A-Za-z\d\W]*[A-Za-z]\W*")
 #: Stands for digits that someone left out.
-_PLACEHOLDER: Final = re.compile(r"x{2,}", re.IGNORECASE)
+_PLACEHOLDER: Final = re.compile(
+    r"(?<![^\W\d_])x{2,}(?![^\W\d_])|(?<=[-\d./])[*_]{2,}", re.IGNORECASE
+)
+#: The end of another number, such as the one of "415-555-0132/0143".
+_FURTHER_DIGITS: Final = re.compile(r"\d{4}")
+_NORTH_AMERICA: Final = 1
+#: Types of numbers that people have.
+_LINES: Final = {
+    PhoneNumberType.FIXED_LINE,
+    PhoneNumberType.MOBILE,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE,
+}
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
 #: By country code, the digit that may stand before a mobile number, and how long the number is
@@ -57,13 +73,20 @@ def _by_library(raw: str, region: str | None) -> str | None:
     text = " ".join(without_ignorables(raw).split())
     if not text:
         return None
-    number = _whole(text, region) or _first(text, region) or _vanity(text, region)
+    if _PLACEHOLDER.search(text):
+        return INVALID + text
+    typed = _without_comment(text)
+    number = _whole(typed, region) or _first(typed, region) or _vanity(typed, region)
     return INVALID + text if number is None else number
 
 
+def _without_comment(text: str) -> str:
+    """A text without words in brackets; an extension there counts."""
+    return _BRACKETED.sub(" ", _BRACKETED_EXTENSION.sub(r" \1", text)).strip()
+
+
 def _whole(text: str, region: str | None) -> str | None:
-    """The number that a text is, but for words in brackets."""
-    text = _BRACKETED.sub(" ", text).strip() if _BRACKETED.search(text) else text
+    """The number that a text is."""
     if _LETTER.search(_EXTENSION.sub("", text)):
         return None
     return _parsed(text, region)
@@ -77,11 +100,23 @@ def _first(text: str, region: str | None) -> str | None:
 def _vanity(text: str, region: str | None) -> str | None:
     """The number that a text with letters at its end spells."""
     spelled = _EXTENSION.sub("", text)
-    if _PLACEHOLDER.search(spelled) or not _VANITY.fullmatch(spelled):
-        # Words behind a number, without a space.
-        return None
     digits = _LETTER.split(spelled, maxsplit=1)[0]
-    return _parsed(digits, region) or _parsed(text, region)
+    if (number := _parsed(digits, region)) is not None:
+        # Words behind a number, without a space.
+        return number
+    if not _VANITY.fullmatch(spelled) or (number := _parsed(text, region)) is None:
+        return None
+    return number if _may_be_spelled(number) else None
+
+
+def _may_be_spelled(number: str) -> bool:
+    """Whether letters may stand for digits of a number.
+
+    Outside of North America only numbers of services have a length of their own: there, an area
+    code and any word are a number ("030 Buchhaltung").
+    """
+    parsed = phonenumbers.parse(number)
+    return parsed.country_code == _NORTH_AMERICA or phonenumbers.number_type(parsed) not in _LINES
 
 
 def _numbers_in(text: str, region: str | None) -> list[str]:
@@ -122,8 +157,11 @@ def has_several_numbers(raw: str, region: str | None) -> bool:
     """
     if plainly_valid(raw, region):
         return False
-    text = " ".join(without_ignorables(raw).split())
-    return not _whole(text, region) and len(_numbers_in(text, region)) > 1
+    text = _without_comment(" ".join(without_ignorables(raw).split()))
+    if _whole(text, region) or _PLACEHOLDER.search(text):
+        return False
+    matches = list(PhoneNumberMatcher(text, region))
+    return len(matches) > 1 or any(_FURTHER_DIGITS.search(text, one.end) for one in matches)
 
 
 def is_valid(number: str | None) -> bool:
@@ -178,11 +216,6 @@ def reads_as(raw: str, number: str) -> bool:
         number: A valid number in canonical form.
     """
     return canonical_phone(raw, region_of_number(number)) == number
-
-
-def is_national(raw: str) -> bool:
-    """Whether a text that has a valid number is one only by the rules of a region."""
-    return not is_valid(canonical_phone(raw, None))
 
 
 _FORMATS: Final = {

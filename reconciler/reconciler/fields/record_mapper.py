@@ -14,7 +14,6 @@ from reconciler.fields.phones import (
     canonical_phone,
     format_phone,
     has_several_numbers,
-    is_national,
     is_valid,
     match_number,
     reads_as,
@@ -420,13 +419,13 @@ class Exchange:
                 continue
             numbers = {side: held[side].canonical[index] for side in SIDES}
             if numbers[SALESFORCE] == numbers[PHONEIQ] or not all(
-                isinstance(one, str) and is_valid(one) for one in numbers.values()
+                isinstance(one, str) for one in numbers.values()
             ):
                 continue
             for side in SIDES:
                 field, number = self._fields[side][index], held[other(side)].values[index]
                 raw = str(records[side].get(field))
-                if "." not in field and is_national(raw) and reads_as(raw, number):
+                if "." not in field and is_valid(number) and reads_as(raw, number):
                     held[side].values[index] = number
                     held[side].canonical[index] = match_number(number)
                     place = records[side].layout.places[field]

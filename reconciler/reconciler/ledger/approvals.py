@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import delete, insert, select
 
@@ -17,12 +17,12 @@ class ApprovedWrite(NamedTuple):
     """One write of an approved plan.
 
     Attributes:
-        side: The side that is written to.
+        side: The side that is written to; `pairs` for the end of a pair.
         digest: The same for the same write.
         line: The write without values, for messages.
     """
 
-    side: Side
+    side: Side | Literal["pairs"]
     digest: str
     line: str
 
@@ -65,7 +65,7 @@ class Approvals:
             after = rows[-1].number
             yield [ApprovedWrite(row.side, row.digest, row.line) for row in rows]
 
-    def take(self, side: Side, digests: Sequence[str]) -> list[int]:
+    def take(self, side: Side | Literal["pairs"], digests: Sequence[str]) -> list[int]:
         """Take writes out of a side's approved ones.
 
         Returns:

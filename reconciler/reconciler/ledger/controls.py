@@ -14,12 +14,14 @@ from reconciler.ledger.tables import meta
 
 #: `fingerprint` and `settings`: those that the ledger was last planned with. `active_since`: when
 #: the first pass over both sides was confirmed. `paused_at`, `deleted_at`: when the operator asked
-#: for it. `revert`: `delete` or `restore` while a revert is under way. `approved`: the plan that
-#: the next run has to stick to. `told`: the colour that a notification was last sent of.
+#: for it. `planned`: by side, the `rules_fingerprint` of the last plan that was handed out
+#: completely. `revert`: `delete` or `restore` while a revert is under way. `approved`: the plan
+#: that the next run has to stick to. `told`: the colour that a notification was last sent of.
 Control: TypeAlias = Literal[
     "fingerprint",
     "settings",
     "active_since",
+    "planned",
     "paused_at",
     "deleted_at",
     "revert",

@@ -19,6 +19,8 @@ STEPS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE records ADD COLUMN merged_away BOOLEAN NOT NULL DEFAULT FALSE",
         "ALTER TABLE runs ADD COLUMN token TEXT",
         "ALTER TABLE runs ADD COLUMN batches INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN delivered BOOLEAN DEFAULT false NOT NULL",
+        "ALTER TABLE writes ADD COLUMN refused INTEGER DEFAULT 0 NOT NULL",
     ),
 }
 #: The oldest schema version that can be brought up to date.

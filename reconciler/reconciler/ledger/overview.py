@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, case, false, func, literal, select, true, union_all
@@ -12,6 +12,7 @@ from reconciler.fields.defaults import IDENTITY
 from reconciler.fields.ids import salesforce_id
 from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
+from reconciler.ledger.pairs import names_differ
 from reconciler.ledger.rows import from_json, text_key
 from reconciler.ledger.tables import (
     conflicts,
@@ -71,6 +72,28 @@ class ConflictRow(NamedTuple):
     phoneiq: Any
 
 
+class PairRow(NamedTuple):
+    """A pair.
+
+    Attributes:
+        object: The Salesforce record's object.
+        salesforce_id: The Salesforce record.
+        phoneiq_id: The contact.
+        found_by: How it was found.
+        run: The run that made it.
+        salesforce_name: The Salesforce record's name; None where names were not asked for.
+        phoneiq_name: The contact's, likewise.
+    """
+
+    object: str
+    salesforce_id: str
+    phoneiq_id: str
+    found_by: str
+    run: int
+    salesforce_name: str | None
+    phoneiq_name: str | None
+
+
 class Sent(NamedTuple):
     """A write that was sent.
 
@@ -110,7 +133,8 @@ class Dossier(NamedTuple):
         merged_away: Whether that is so since its record was merged into another.
         skip: Why it takes no part, or None.
         holder: The id of the record that holds its number, or None.
-        field_skips: Reason by field that it does not fill on the other side.
+        field_skips: Reason by field that it does not fill on the other side; the field is blank
+            for a whole create or delete.
         sent: The writes that were made from it, newest first.
         pair: Its pair's number, or None.
     """
@@ -191,6 +215,14 @@ class Overview:
         """Writes that were ever sent."""
         return self._count(select(func.count()).select_from(writes))
 
+    def parked_writes(self) -> int:
+        """Writes that their side did not accept, and that are not sent again for now."""
+        return self._count(
+            select(func.count(field_skips.c.source_row.distinct())).where(
+                field_skips.c.reason == "not_accepted"
+            )
+        )
+
     def conflicts_since(self, run: int) -> int:
         """Conflicts that were resolved by a run or later ones."""
         return self._count(
@@ -255,7 +287,7 @@ class Overview:
             records.c.object,
             records.c.id,
             field_skips.c.reason,
-            field_skips.c.field,
+            func.nullif(field_skips.c.field, ""),
             literal(None),
         ).join(field_skips, field_skips.c.source_row == records.c.row)
         everything = union_all(whole, released, duplicates, fields).subquery()
@@ -305,6 +337,39 @@ class Overview:
                     known(from_json(salesforce)),
                     known(from_json(phoneiq)),
                 )
+
+    def pairs(self, *, name_mismatch: bool = False) -> Iterator[PairRow]:
+        """The pairs, oldest first.
+
+        Args:
+            name_mismatch: Only those whose records have different full names now, with the names.
+        """
+        one, two = records.alias("one"), records.alias("two")
+        statement = (
+            select(one.c.object, one.c.id, two.c.id, pairs.c.why, pairs.c.run)
+            .select_from(pairs)
+            .join(one, one.c.row == pairs.c.salesforce_row)
+            .join(two, two.c.row == pairs.c.phoneiq_row)
+            .order_by(pairs.c.pair)
+        )
+        if name_mismatch:
+            shown = [observations.alias(name) for name in ("shown_one", "shown_two")]
+            for record, seen in zip((one, two), shown, strict=True):
+                statement = statement.join(seen, seen.c.row == record.c.row).add_columns(
+                    seen.c.layout, seen.c.body
+                )
+            statement = statement.where(names_differ(one, two))
+        with self._database.reading() as connection:
+            for object_, record, contact, why, run, *stored in connection.execute(statement):
+                names: tuple[str | None, str | None] = (None, None)
+                if name_mismatch:
+                    salesforce = self._layouts.fields(*stored[:2])
+                    phoneiq = self._layouts.fields(*stored[2:])
+                    names = (
+                        _full_name(salesforce, "FirstName", "LastName"),
+                        _full_name(phoneiq, "first_name", "last_name"),
+                    )
+                yield PairRow(object_, record, contact, why, run, *names)
 
     # --- one record -------------------------------------------------------------------------
 
@@ -422,3 +487,7 @@ class Overview:
             row.salesforce_row,
             row.phoneiq_row,
         )
+
+
+def _full_name(fields: Mapping[str, Any], first: str, last: str) -> str:
+    return " ".join(str(fields[name]) for name in (first, last) if fields.get(name))

@@ -300,7 +300,7 @@ class Pairs:
                     .select_from(pairs)
                     .join(one, one.c.row == pairs.c.salesforce_row)
                     .join(two, two.c.row == pairs.c.phoneiq_row)
-                    .where(pairs.c.run == run, pairs.c.why == "phone", _names_differ(one, two))
+                    .where(pairs.c.run == run, pairs.c.why == "phone", names_differ(one, two))
                 )
                 or 0
             )
@@ -388,7 +388,7 @@ class Pairs:
             and_(first.c.released == false(), two.c.released == false()),
         )
         if skip_mismatches:
-            may_be_one = and_(may_be_one, ~_names_differ(first, two))
+            may_be_one = and_(may_be_one, ~names_differ(first, two))
         made = 0
         for side in SIDES if self._have_both_sides() else ():
             is_open = and_(one.c.settled == false(), one.c.pair.is_(None), one.c.side == side)
@@ -564,13 +564,25 @@ class Pairs:
         with self._database.reading() as connection:
             return connection.scalar(select(func.count()).select_from(pairs)) or 0
 
-    def count_halved(self) -> int:
-        """How many open pairs have exactly one deleted record."""
+    def ending(self) -> list[tuple[str, str]]:
+        """The ids (Salesforce, PhoneIQ) of the open pairs with exactly one deleted record.
+
+        Without those whose other record is being deleted: these were counted when it was sent.
+        """
         one, two = records.alias("one"), records.alias("two")
+        is_sent = exists().where(
+            or_(
+                writes.c.source_row == pairs.c.salesforce_row,
+                writes.c.source_row == pairs.c.phoneiq_row,
+            ),
+            writes.c.confirmed_run.is_(None),
+            writes.c.action == "delete",
+        )
         with self._database.reading() as connection:
-            return (
-                connection.scalar(
-                    select(func.count())
+            return [
+                (row[0], row[1])
+                for row in connection.execute(
+                    select(one.c.id, two.c.id)
                     .select_from(pairs)
                     .join(one, one.c.row == pairs.c.salesforce_row)
                     .join(two, two.c.row == pairs.c.phoneiq_row)
@@ -582,13 +594,37 @@ class Pairs:
                         ),
                         one.c.deleted != two.c.deleted,
                         pairs.c.pair.not_in(to_heirs_that_are_created()),
+                        ~is_sent,
                     )
+                    .order_by(pairs.c.pair)
                 )
-                or 0
-            )
+            ]
+
+    def count_open(self, *, is_active: bool) -> int:
+        """How many open pairs have agreed before.
+
+        Args:
+            is_active: Also count those that a write is under way to. In a first sync these are
+                most of the pairs, and are open because of it.
+        """
+        which: list[ColumnElement[bool]] = [
+            pairs.c.layout.is_not(None),
+            pairs.c.pair.in_(
+                select(records.c.pair).where(
+                    records.c.settled == false(), records.c.pair.is_not(None)
+                )
+            ),
+        ]
+        if not is_active:
+            which += [
+                ~exists().where(writes.c.source_row == row, writes.c.confirmed_run.is_(None))
+                for row in (pairs.c.salesforce_row, pairs.c.phoneiq_row)
+            ]
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(pairs).where(*which)) or 0
 
 
-def _names_differ(one: Any, two: Any) -> ColumnElement[bool]:
+def names_differ(one: Any, two: Any) -> ColumnElement[bool]:
     """Whether two records have full names that differ."""
     return and_(one.c.full_name == true(), two.c.full_name == true(), one.c.name != two.c.name)
 

@@ -51,6 +51,7 @@ from reconciler.ledger.tables import (
     pairs,
     phone_numbers,
     records,
+    runs,
     waiting,
     writes,
 )
@@ -175,7 +176,8 @@ class OpenWrite(NamedTuple):
         made_from: What a create's source was delivered with, where that changed since.
         run: The run that emitted it last.
         stamp: The written record's stamp by then.
-        tries: How often it was emitted.
+        refused: In how many runs it was delivered, and its side did not show it afterwards.
+        was_delivered: Whether the writes of that run are known to have been delivered.
     """
 
     write: int
@@ -184,7 +186,8 @@ class OpenWrite(NamedTuple):
     made_from: Delivered | None
     run: int
     stamp: int | None
-    tries: int
+    refused: int
+    was_delivered: bool
 
 
 class Sent(NamedTuple):
@@ -206,7 +209,8 @@ class FieldSkip(NamedTuple):
         source_row: The record that has the value.
         field: The field that does not get it.
         reason: Why.
-        detail: For a flapping field, JSON of the old and the new value that take turns.
+        detail: For a flapping field, JSON of the old and the new value that take turns; for one
+            that is not accepted, of the value that is there and the one that was sent.
     """
 
     source_row: int
@@ -223,12 +227,14 @@ class Emission(NamedTuple):
         changes: [old, new, why] by field; None for a create, whose values are its source's.
         stamp: The written record's stamp; None for a create.
         again: The journal's number of the same write, where it is tried again.
+        was_refused: Whether it was delivered the last time.
     """
 
     action: Action
     changes: dict[str, list[Value]] | None
     stamp: int | None
     again: int | None
+    was_refused: bool = False
 
 
 class Outcome(Struct, frozen=True):
@@ -250,6 +256,7 @@ class Outcome(Struct, frozen=True):
         made: Rows of records that are seen to have been created by the sync.
         recalled: Row, position in the record, number and whether it can pair records, of each
             number that turned out to be another one than was read.
+        recalled_skip: Then, the Salesforce record's row and why it takes no part, or None.
         originals: The written record's row and its fields before the sync wrote them, or None.
         dissolved: Whether the pair ends, since a record of it was deleted.
         released: Whether the record that is left is not to be created again.
@@ -269,6 +276,7 @@ class Outcome(Struct, frozen=True):
     overtaken: Sequence[int] = ()
     made: Sequence[int] = ()
     recalled: Sequence[tuple[int, int, str, bool]] = ()
+    recalled_skip: tuple[int, SkipReason | None] | None = None
     originals: tuple[int, Mapping[str, Any]] | None = None
     dissolved: bool = False
     released: bool = False
@@ -434,7 +442,14 @@ class Plans:
         found = Sent({}, {})
         with self._database.reading() as connection:
             for row in connection.execute(
-                select(writes, made_from.c.layout, made_from.c.body, made_from.c.numbers)
+                select(
+                    writes,
+                    runs.c.delivered,
+                    made_from.c.layout,
+                    made_from.c.body,
+                    made_from.c.numbers,
+                )
+                .outerjoin(runs, runs.c.run == writes.c.run)
                 .outerjoin(made_from, made_from.c.write == writes.c.write)
                 .where(
                     among(writes.c.source_row, rows),
@@ -461,7 +476,8 @@ class Plans:
                     self._delivered([(row.layout, row.body, row.numbers)])[0] if row.body else None,
                     row.run,
                     row.stamp,
-                    row.tries,
+                    row.refused,
+                    bool(row.delivered),
                 )
         return found
 
@@ -476,15 +492,29 @@ class Plans:
 
     def flapping(self, rows: Collection[int]) -> dict[tuple[int, str], list[Any]]:
         """Old and new value that take turns, by (source row, field), where that was stopped."""
+        return self._details(rows, "flapping")
+
+    def parked(self, rows: Collection[int]) -> dict[tuple[int, str], list[Any]]:
+        """What is there and what was not accepted, by (source row, field); see `FieldSkip`."""
+        return self._details(rows, "not_accepted")
+
+    def _details(
+        self, rows: Collection[int], reason: SkipReason
+    ) -> dict[tuple[int, str], list[Any]]:
         with self._database.reading() as connection:
             return {
                 (row.source_row, row.field): from_json(row.detail)
                 for row in connection.execute(
                     select(field_skips).where(
-                        among(field_skips.c.source_row, rows), field_skips.c.reason == "flapping"
+                        among(field_skips.c.source_row, rows), field_skips.c.reason == reason
                     )
                 )
             }
+
+    def unpark(self) -> None:
+        """Let all writes be tried again that were not accepted."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(field_skips).where(field_skips.c.reason == "not_accepted"))
 
     def settle_gone(self, side: Side, before: int) -> None:
         """Settle deleted records without a pair; give up creates that nobody wants any more.
@@ -590,6 +620,13 @@ class Plans:
                 .values(run=run, tries=writes.c.tries + 1)
             )
             connection.execute(delete(made_from).where(among(made_from.c.write, again)))
+        refused = [write.again for _, write in emitted if write.again and write.was_refused]
+        if refused:
+            connection.execute(
+                update(writes)
+                .where(among(writes.c.write, refused))
+                .values(refused=writes.c.refused + 1)
+            )
         insert_rows(
             connection,
             writes,
@@ -660,6 +697,8 @@ class Plans:
                     phone_numbers,
                     [{"row": row, "number": match_number(number), "stale": False}],
                 )
+        skips = [one.recalled_skip for one in outcomes if one.recalled_skip is not None]
+        update_rows(connection, records, "row", ("skip",), [(skip, row) for row, skip in skips])
 
     @staticmethod
     def _store_skips(connection: Connection, outcomes: Sequence[Outcome]) -> None:

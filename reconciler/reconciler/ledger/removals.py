@@ -237,7 +237,7 @@ class Removals:
         )
 
     def take_up(self, row: int, run: int) -> None:
-        """Plan a record again that was released, flaps, or whose writes did not arrive.
+        """Plan a record again that was released, flaps, or whose writes were not accepted.
 
         Args:
             row: Its row.
@@ -249,7 +249,8 @@ class Removals:
             rows = select(records.c.row).where(which)
             connection.execute(
                 delete(field_skips).where(
-                    field_skips.c.source_row.in_(rows), field_skips.c.reason == "flapping"
+                    field_skips.c.source_row.in_(rows),
+                    field_skips.c.reason.in_(("flapping", "not_accepted")),
                 )
             )
             connection.execute(
@@ -265,7 +266,7 @@ class Removals:
             connection.execute(
                 update(writes)
                 .where(writes.c.source_row.in_(rows), writes.c.confirmed_run.is_(None))
-                .values(tries=0)
+                .values(tries=0, refused=0)
             )
             connection.execute(
                 update(records)

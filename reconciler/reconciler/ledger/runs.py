@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, func, insert, or_, select, true, update
+from sqlalchemy import and_, false, func, insert, or_, select, true, update
 
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.lease import holders
@@ -147,6 +147,17 @@ class Runs:
                     "summary": to_json(summary),
                 },
             )
+
+    @repeatable
+    def note_delivered(self, delivered: Collection[int]) -> None:
+        """Record that the targets of runs are known to have done their work."""
+        if delivered:
+            with self._database.transaction() as connection:
+                connection.execute(
+                    update(runs)
+                    .where(runs.c.run.in_(sorted(delivered)), runs.c.delivered == false())
+                    .values(delivered=True)
+                )
 
     def history(self, limit: int | None = None) -> list[Run]:
         """The newest runs, or all, newest first."""

@@ -133,6 +133,8 @@ runs = Table(
     # recognised by. Null in runs of an older version.
     Column("token", TEXT),
     Column("batches", Integer, nullable=False, server_default="0"),
+    # Its target is known to have done its work.
+    Column("delivered", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )
 
@@ -358,6 +360,8 @@ writes = Table(
     # The written record's then; null for a create.
     Column("stamp", BigInteger),
     Column("tries", Integer, nullable=False),
+    # In how many runs it was delivered, and its side did not show it afterwards.
+    Column("refused", Integer, nullable=False, server_default="0"),
     # The run that saw it arrive; 0 where another write took its place.
     Column("confirmed_run", Integer),
 )
@@ -412,14 +416,16 @@ made_from = Table(
     Column("numbers", LargeBinary, nullable=False),
 )
 
-#: Fields that are left out of a pair's or a new record's writes, and why.
+#: Fields that are left out of a pair's or a new record's writes, and why. The field is blank where
+#: a whole create or delete is not accepted.
 field_skips = Table(
     "field_skips",
     metadata,
     Column("source_row", Integer, nullable=False),
     Column("field", TEXT, nullable=False),
     Column("reason", TEXT, nullable=False),
-    # For a flapping field, JSON of the old and the new value that take turns.
+    # For a flapping field, JSON of the old and the new value that take turns; for one that is not
+    # accepted, of the value that is there and the one that was sent.
     Column("detail", TEXT),
     PrimaryKeyConstraint("source_row", "field"),
 )
