@@ -34,9 +34,10 @@ test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narr
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 
-nightly: setup ## thousands of random histories, rules broken on purpose; about an hour
+nightly: setup ## thousands of random histories, fourteen rules broken on purpose; about an hour
 	@TEST_LEDGERS=both $(BIN)/python -m pytest -n auto --dist loadfile tests/reconciler
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n auto --dist loadfile tests/properties
+	@$(BIN)/python -m tests.properties.switchboard
 	@$(BIN)/python tests/properties/mutations.py
 
 bench: setup $(PEERS)/.ready ## measure everything, renew docs/performance.md; about half an hour

@@ -34,7 +34,7 @@ PROFILES = {
 }
 
 #: Ledgers of examples come and go: memory is kinder to them than a disk.
-_FOLDER = "/dev/shm" if Path("/dev/shm").is_dir() else None
+FOLDER = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 which = st.integers(min_value=0, max_value=9)
 sides = st.sampled_from(SIDES)
@@ -50,7 +50,7 @@ class ContactSync(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(dir=_FOLDER))
+        self.folder = Path(tempfile.mkdtemp(dir=FOLDER))
         self.world = World(self.folder, self.places and self.places.take)
 
     @initialize(
@@ -289,16 +289,21 @@ class ContactSync(RuleBasedStateMachine):
                 self.places.give_back()
 
 
-def as_test(machine, share=1):
-    """The machine's test with the examples of the profile, or a share of them."""
-    case = machine.TestCase
-    profile = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "test")]
-    case.settings = settings(
-        profile,
-        max_examples=int(profile.max_examples * share),
+def profile(share: float = 1) -> settings:
+    """The examples of the profile, or a share of them."""
+    chosen = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "test")]
+    return settings(
+        chosen,
+        max_examples=int(chosen.max_examples * share),
         deadline=None,
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
+
+
+def as_test(machine, share=1):
+    """The machine's test with the examples of the profile, or a share of them."""
+    case = machine.TestCase
+    case.settings = profile(share)
     # An example's own steps are what takes long; a night takes as long as it takes.
     return pytest.mark.timeout(0)(case)

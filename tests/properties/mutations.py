@@ -1,6 +1,6 @@
-"""Breaks ten rules on purpose, one at a time, and shows that the state machine notices each.
+"""Breaks fourteen rules on purpose, one at a time, and shows that the property tests notice each.
 
-    python tests/properties/mutations.py            all ten, a few minutes
+    python tests/properties/mutations.py            all fourteen, a few minutes
     python tests/properties/mutations.py baseline   those with a word in their name
 
 Each mutation is one edit of a copy of the reconciler; a copy that cannot be edited as described
@@ -94,8 +94,8 @@ MUTATIONS = (
     Mutation(
         "writes are planned from an incomplete extract",
         "mapper.py",
-        "if not (self._state_is_newest and _is_closing(state)):",
-        "if False:",
+        "not (self._state_is_newest and _is_closing(state))",
+        "False",
     ),
     Mutation(
         "nobody follows merges and conversions",
@@ -103,11 +103,35 @@ MUTATIONS = (
         "while moves := connection.execute(found).all():",
         "while moves := []:",
     ),
+    Mutation(
+        "a number is read again under another country",
+        "fields/phones.py",
+        "return before if reads_as(raw, before) else now",
+        "return now",
+    ),
+    Mutation(
+        "created records are paired by age",
+        "rules/matching.py",
+        "else self._created.get((source.row, record.row), 0)",
+        "else record.row",
+    ),
+    Mutation(
+        "a refused run counts for the marker",
+        "run.py",
+        "known.token == token and ",
+        "",
+    ),
+    Mutation(
+        "a guard is never asked",
+        "rules/guards.py",
+        "return number > allowed and number * 100 > pairs * percent",
+        "return False",
+    ),
 )
 
 
 def is_caught(mutation: Mutation) -> bool:
-    """Whether the state machine fails on a reconciler with one rule broken."""
+    """Whether the property tests fail on a reconciler with one rule broken."""
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "reconciler"
         shutil.copytree(ROOT / "reconciler" / "reconciler", package)
