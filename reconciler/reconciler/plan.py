@@ -100,8 +100,6 @@ class Planner:
         }
         self._nothing = Exchange("", settings, lengths)
         self._observed = ledger.runs.complete()
-        #: Runs with a write that is seen to have arrived: the others of them were delivered too.
-        self._delivered: set[int] = set()
         self._related = tuple(
             (row.salesforce, *row.related)
             for rows in settings.mappings.values()
@@ -208,10 +206,7 @@ class Planner:
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
         plans = self._ledger.plans
-        noted: set[int] = set()
         for planned in self._planned_pairs(self._shard):
-            self._ledger.runs.note_delivered(self._delivered - noted)
-            noted |= self._delivered
             yield self._commit(planned)
         self._pair_waiting()
         while True:
@@ -371,7 +366,6 @@ class Planner:
             for side, opened in unseen.items()
             if side not in awaited and not (opened.action == "update" and changes[side])
         }
-        self._delivered.update(opened.run for side, opened in closed.items() if side in seen)
         opened = unseen.get(self._side) if self._side not in closed else None
         emitted, write = (
             self._emit(
@@ -850,11 +844,8 @@ class Planner:
     def _is_refused(self, opened: OpenWrite) -> bool:
         """Whether a write that was not seen to arrive is not sent again."""
         return opened.run <= self._observed.get(self._side, 0) and is_parked(
-            opened.refused, was_delivered=self._was_delivered(opened)
+            opened.refused, was_delivered=opened.was_delivered
         )
-
-    def _was_delivered(self, opened: OpenWrite) -> bool:
-        return opened.was_delivered or opened.run in self._delivered
 
     def _leave_parked(
         self, pair: OpenPair, changes: Mapping[Side, dict[str, Change]]
@@ -901,8 +892,7 @@ class Planner:
         if opened.run > self._observed.get(self._side, 0):
             return None, None
         again = None if has_arrived else opened.write
-        was_refused = self._was_delivered(opened)
-        return Emission(write.action, changes, stamp, again, was_refused), write
+        return Emission(write.action, changes, stamp, again, opened.was_delivered), write
 
 
 def _parked_fields(source_row: int, changes: Mapping[str, Change]) -> list[FieldSkip]:

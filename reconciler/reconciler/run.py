@@ -211,7 +211,7 @@ class Run:
         """
         delivered = (marker or {}).get("delivered")
         if isinstance(delivered, int):
-            self._ledger.runs.note_delivered([delivered])
+            self._ledger.runs.note_delivered(delivered)
 
     def check_marker(self, marker: Mapping[str, Any] | None, *, has_bookmark: bool) -> None:
         """Make sure that the ledger holds all that lies before the tap's bookmark.

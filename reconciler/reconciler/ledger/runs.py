@@ -149,15 +149,14 @@ class Runs:
             )
 
     @repeatable
-    def note_delivered(self, delivered: Collection[int]) -> None:
-        """Record that the targets of runs are known to have done their work."""
-        if delivered:
-            with self._database.transaction() as connection:
-                connection.execute(
-                    update(runs)
-                    .where(runs.c.run.in_(sorted(delivered)), runs.c.delivered == false())
-                    .values(delivered=True)
-                )
+    def note_delivered(self, run: int) -> None:
+        """Record that the target of a run is known to have handled all its writes."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(runs)
+                .where(runs.c.run == run, runs.c.delivered == false())
+                .values(delivered=True)
+            )
 
     def history(self, limit: int | None = None) -> list[Run]:
         """The newest runs, or all, newest first."""
