@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from reconciler.commands import job
 from reconciler.errors import DeleteGuardError
 from reconciler.fields.defaults import MATCHING_PHONES, REQUIRED
 from reconciler.fields.phones import is_valid
@@ -580,8 +581,7 @@ class Planner:
             raise DeleteGuardError(
                 f"the plan deletes {deletions:,} of {total:,} pairs, more than "
                 f"max_delete_percent allows ({self._settings.max_delete_percent:g}%); nothing was "
-                "written. If that is what you want: RECONCILER_MAX_DELETE_PERCENT=100 meltano run "
-                "contact-sync"
+                f"written. If that is what you want: RECONCILER_MAX_DELETE_PERCENT=100 {job()}"
             )
 
     def _plan_deletion(

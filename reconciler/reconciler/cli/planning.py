@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago, as_json, named, shown, shown_errors
+from reconciler.commands import command, job
 from reconciler.ledger import Ledger
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
 from reconciler.preview import PlanId, approved_writes, plan_of, prepare
@@ -64,7 +65,7 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
         operator.console.print(
             f"a run stops before this: {deletions:,} of {pairs:,} pairs have lost a record, more "
             f"than max_delete_percent allows to delete ({percent:g}%). If that is what you want: "
-            "RECONCILER_MAX_DELETE_PERCENT=100 meltano run contact-sync"
+            f"RECONCILER_MAX_DELETE_PERCENT=100 {job()}"
         )
 
 
@@ -86,7 +87,7 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
         click.echo("withdrawn: runs write without approval again")
         return
     if plan is None:
-        raise click.UsageError("which plan? To see it: contact-sync plan")
+        raise click.UsageError(f"which plan? To see it: {command('plan')}")
     settings = operator.settings()
     name = PlanId()
     with shown_errors(), ledger.copy() as copy:
@@ -99,7 +100,7 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
         if str(name) != plan:
             raise click.ClickException(
                 f"plan {plan} is not what the next run would write now; that is plan {name}: "
-                "contact-sync plan"
+                f"{command('plan')}"
             )
         ledger.approvals.clear()
         for chunk in copy.approvals.all():
@@ -108,14 +109,13 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
     left = [side for side in sides if allows(settings.sync_direction, side)]
     ledger.rounds.end()
     ledger.controls.set({"approved": {"plan": plan, "left": left}})
-    click.echo(f"approved: the next run writes plan {plan} and no other. meltano run contact-sync")
+    click.echo(f"approved: the next run writes plan {plan} and no other. {job()}")
 
 
 def _check_read(ledger: Ledger) -> None:
     if len(ledger.runs.complete()) < 2:
         raise click.ClickException(
-            "both sides have to be read completely before anything is planned: "
-            "meltano run contact-sync"
+            f"both sides have to be read completely before anything is planned: {job()}"
         )
 
 
@@ -141,10 +141,10 @@ def _show(
         _show_write(operator, write)
     console.print()
     if total > len(writes):
-        console.print(f"and {total - len(writes):,} more: contact-sync plan --limit {total}")
+        console.print(f"and {total - len(writes):,} more: {command(f'plan --limit {total}')}")
     _show_standing(operator)
     if total and is_whole:
-        console.print(f"to let the next run write exactly this: contact-sync approve {name}")
+        console.print(f"to let the next run write exactly this: {command(f'approve {name}')}")
 
 
 def _show_write(operator: Operator, write: Write) -> None:
@@ -176,9 +176,8 @@ def _show_standing(operator: Operator) -> None:
         (now - datetime.fromisoformat(moment.replace("Z", "+00:00"))).total_seconds() > _OLD
         for moment in read_at.values()
     ):
-        console.print("this is old; to plan on new data: RECONCILER_DRY_RUN=true meltano run "
-                      "contact-sync")  # fmt: skip
+        console.print(f"this is old; to plan on new data: RECONCILER_DRY_RUN=true {job()}")
     if ledger.controls.get("deleted_at"):
-        console.print("the sync is deleted; to start anew: contact-sync resume")
+        console.print(f"the sync is deleted; to start anew: {command('resume')}")
     elif ledger.controls.get("paused_at"):
-        console.print("the sync is paused, nothing of this is written before: contact-sync resume")
+        console.print(f"the sync is paused, nothing of this is written before: {command('resume')}")
