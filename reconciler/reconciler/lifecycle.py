@@ -231,6 +231,8 @@ REMEDIES: Final[dict[str, str]] = {
     "duplicate_phone": "give it a number of its own, or set 'shared_phone' to allow",
     "merged_away": "nothing: what it was merged into has a contact of its own. To create it all "
     "the same, type: contact-sync resync ID",
+    "missing": "nothing where it is gone for good; else let the tap show it (its start_date, "
+    "its filters, its permissions) and type: meltano run --full-refresh contact-sync",
     "released": "edit it, or type: contact-sync resync ID",
     "value_too_long": "shorten the value",
     "invalid_phone": "correct the number",

@@ -35,6 +35,7 @@ SkipReason: TypeAlias = Literal[
     "value_not_mapped",
     "flapping",
     "not_accepted",
+    "missing",
 ]
 
 #: A field value in canonical form; blank is None.

@@ -294,6 +294,8 @@ class Planner:
         }
         unseen = self._unseen(pair)
         before, others = exchange.aligned(pair.keys, pair.baseline)
+        if "missing" in {pair.salesforce.skip, pair.phoneiq.skip}:
+            return self._leave_as_it_is(pair, unseen), None
         if pair.salesforce.deleted or pair.phoneiq.deleted:
             return self._plan_deletion(pair, held, before, unseen)
         recalled = exchange.recall_numbers(
@@ -412,6 +414,17 @@ class Planner:
             else None,
         )
         return outcome, write
+
+    @staticmethod
+    def _leave_as_it_is(pair: OpenPair, unseen: Mapping[Side, OpenWrite]) -> Outcome:
+        """Write nothing for a pair one of whose records is missing; its baseline stays."""
+        return Outcome(
+            rows=(pair.salesforce.row, pair.phoneiq.row),
+            source_row=pair.salesforce.row,
+            settled=True,
+            pair=pair.pair,
+            overtaken=[one.write for one in unseen.values()],
+        )
 
     def _awaited(
         self, unseen: Mapping[Side, OpenWrite], seen: Mapping[Side, OpenWrite]
@@ -731,6 +744,8 @@ class Planner:
     # --- creates ----------------------------------------------------------------------------
 
     def _plan_create(self, record: Alone) -> tuple[Outcome, Write | None]:
+        if record.skip == "missing":
+            return Outcome((record.row,), record.row, settled=True), None
         name, skip = self._route(record)
         if skip is not None:
             return self._leave_out(record, skip), None

@@ -24,6 +24,7 @@ from reconciler.errors import (
 from reconciler.fields.defaults import NEEDED, NEEDED_IF_THERE, stream_of
 from reconciler.ledger import Ledger
 from reconciler.ledger.lease import Work
+from reconciler.ledger.observations import ShownRows
 from reconciler.ledger.runs import new_token, now
 from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, Write, other
 from reconciler.notifying import notify
@@ -92,6 +93,8 @@ class Run:
         self._paused = False
         self._started = self._committed = time.monotonic()
         self._batches = 0
+        #: What an extract from the beginning has shown, where the ledger held records before it.
+        self._shown: ShownRows | None = None
         self._stack = ExitStack()
         #: Whether there is nothing to do, since the sync was deleted.
         self.is_idle = False
@@ -223,6 +226,9 @@ class Run:
         Raises:
             LedgerMismatchError: It does not; the message names `--full-refresh`.
         """
+        if not has_bookmark and not self.is_idle:
+            newest = self._ledger.observations.newest_row(self.settings.reads)
+            self._shown = ShownRows(newest) if newest else None
         found = self._mismatch(marker) if marker is not None or has_bookmark else None
         if found is not None:
             self._ledger.runs.mark_incomplete(self.settings.reads)
@@ -326,9 +332,8 @@ class Run:
         """Commit what was taken."""
         if self._buffer:
             held = self._ledger.observations
-            unread, known = held.unread(
-                self.settings.reads, self._observer.sight(self._buffer, self.summary.read)
-            )
+            came = self._observer.sight(self._buffer, self.summary.read)
+            unread, known = held.unread(self.settings.reads, came, self._shown)
             looked_at = [
                 self._observer.look(one, held.phones_of(known[one.id]) if one.id in known else None)
                 for one in unread
@@ -380,6 +385,24 @@ class Run:
                 "Account.SystemModstamp to the tap's select"
             )
         self._ledger.runs.mark_complete(self.settings.reads, self._streams, self._run)
+        if self._shown is not None:
+            self._mark_missing(self._shown)
+
+    def _mark_missing(self, shown: ShownRows) -> None:
+        """Take what a full refresh did not show out of the sync: absence is no deletion."""
+        side = self.settings.reads
+        objects = [
+            name for name in SYNCED_OBJECTS if side == PHONEIQ or stream_of(name) in self._streams
+        ]
+        count = self._ledger.observations.mark_missing(side, objects, shown)
+        if count:
+            logger.warning(
+                "%s records of %s that the ledger holds were not shown by this full refresh; they "
+                "count as missing, not as deleted, and nothing is written to them: contact-sync "
+                "skips --reason missing",
+                f"{count:,}",
+                side,
+            )
 
     def _names_missing(self) -> bool:
         """Whether a mapping follows a relationship to Accounts that are not extracted."""

@@ -87,8 +87,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def start(tmp_path, kind_of_ledger, request) -> Callable[..., Seat]:
+def start(tmp_path, kind_of_ledger, request, monkeypatch) -> Callable[..., Seat]:
     """Seats the operator at a job; takes the settings that differ from their defaults."""
+    if kind_of_ledger == "postgresql":
+        # Backups of a database go into the folder of the project.
+        monkeypatch.chdir(tmp_path)
     new = request.getfixturevalue("place") if kind_of_ledger == "postgresql" else None
     return lambda **settings: Seat(Job(tmp_path, new, **settings))
 

@@ -18,6 +18,7 @@ STEPS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE records ADD COLUMN full_name BOOLEAN NOT NULL DEFAULT FALSE",
         "ALTER TABLE records ADD COLUMN merged_away BOOLEAN NOT NULL DEFAULT FALSE",
         "ALTER TABLE runs ADD COLUMN token TEXT",
+        "ALTER TABLE records ADD COLUMN missing BOOLEAN NOT NULL DEFAULT false",
         "ALTER TABLE runs ADD COLUMN batches INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE runs ADD COLUMN delivered BOOLEAN DEFAULT false NOT NULL",
         "ALTER TABLE writes ADD COLUMN refused INTEGER DEFAULT 0 NOT NULL",

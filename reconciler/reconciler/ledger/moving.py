@@ -28,7 +28,9 @@ from reconciler.ledger.tables import (
 #: The form of the lines; grows with each change of it.
 FORM: Final = 1
 #: Columns of a record that mean something in its own ledger only.
-_OWN: Final = frozenset({"row", "pair", "duplicate_of", "settled", "creating", "digest", "stamp"})
+_OWN: Final = frozenset(
+    {"row", "pair", "duplicate_of", "settled", "creating", "digest", "stamp", "missing"}
+)
 
 
 class Moving:

@@ -166,6 +166,27 @@ def _named(fields: tuple[str, ...]) -> dict[str, str]:
     return {"fields": text_, "digest": hashlib.sha256(text_.encode()).hexdigest()}
 
 
+class ShownRows:
+    """The rows of the records that an extract has shown: a bit each, 125 KB for a million.
+
+    Args:
+        newest: The newest row that the ledger had before the extract.
+    """
+
+    def __init__(self, newest: int) -> None:
+        self.newest = newest
+        self._bits = bytearray((newest >> 3) + 1)
+
+    def add(self, rows: Iterable[int]) -> None:
+        """Note that records were shown."""
+        for row in rows:
+            if row <= self.newest:
+                self._bits[row >> 3] |= 1 << (row & 7)
+
+    def __contains__(self, row: int) -> bool:
+        return bool(self._bits[row >> 3] >> (row & 7) & 1)
+
+
 class Known(NamedTuple):
     """What the ledger holds of a record that is observed again."""
 
@@ -182,6 +203,7 @@ class Known(NamedTuple):
     awaits: str | None
     stamp: int | None
     digest: int | None
+    missing: bool
 
 
 #: The columns of `_record` and of `_content`.
@@ -206,28 +228,30 @@ class Observations:
         self._indexes = database.indexed
 
     def unread(
-        self, side: Side, sightings: Mapping[str, Sighting]
+        self, side: Side, sightings: Mapping[str, Sighting], shown: ShownRows | None = None
     ) -> tuple[list[Sighting], dict[str, Known]]:
         """Those of a side's records that the ledger does not hold just as they came.
 
         Args:
             side: The side that they are of.
             sightings: Each by its id.
+            shown: Where to note that they were shown, if somebody asks.
 
         Returns:
             Those, and what the ledger holds of them, by id.
         """
         with self._database.reading() as connection:
-            held = {
-                row[0]: row[1]
-                for row in connection.execute(
-                    select(records.c.id, records.c.digest).where(
-                        records.c.side == side, among(records.c.id, sightings)
-                    )
-                ).all()
-            }
+            columns = (records.c.id, records.c.digest)
+            rows = connection.execute(
+                select(*columns if shown is None else (*columns, records.c.row)).where(
+                    records.c.side == side, among(records.c.id, sightings)
+                )
+            ).all()
+            held = {row[0]: row[1] for row in rows}
             changed = [one for id_, one in sightings.items() if held.get(id_) != one.digest]
             known = self._known(connection, side, held.keys() & {one.id for one in changed})
+        if shown is not None:
+            shown.add(row[2] for row in rows)
         return changed, known
 
     @repeatable
@@ -250,10 +274,7 @@ class Observations:
         side = seen[0].side
         self._layouts.learn(item.fields for item in newest.values())
         # Nobody else stores these records: the stream is this run's.
-        if known is None:
-            with self._database.reading() as connection:
-                known = self._known(connection, side, newest.keys())
-        known = {id_: one for id_, one in known.items() if id_ in newest}
+        known = self._known_among(side, newest.keys(), known)
         count = len(newest) - len(known)
         next_row = self._database.take_numbers("row", count) if count else 0
         with self._database.transaction() as connection:
@@ -266,6 +287,7 @@ class Observations:
             }
             numbers_changed: list[tuple[int, Observation]] = []
             released: set[int] = set()
+            missing: set[int] = set()
             touched: list[tuple[int | None, int | None, int]] = []
             for item in newest.values():
                 before = known.get(item.id)
@@ -278,7 +300,10 @@ class Observations:
                     item = item._replace(stamp=before.stamp)  # noqa: PLW2901
                 layout, body, numbers = self._content(item)
                 own = (item.skip, item.deleted, item.reference)
-                if (layout, body, numbers, *own) == (
+                is_back = before.missing and item.digest is not None
+                if before.missing and not is_back:
+                    missing.add(before.row)
+                if not is_back and (layout, body, numbers, *own) == (
                     before.layout,
                     before.body,
                     before.numbers,
@@ -292,7 +317,7 @@ class Observations:
                 changed.append((before.row, item))
                 if before.released and (before.merged_away or not self._is_edited(before, item)):
                     released.add(before.row)
-                if (numbers, item.deleted, item.skip) != (
+                if is_back or (numbers, item.deleted, item.skip) != (
                     before.numbers,
                     before.deleted,
                     before.skip,
@@ -300,7 +325,7 @@ class Observations:
                     numbers_changed.append((before.row, item))
             self._insert(connection, fresh, run)
             self._keep_sources(connection, [row for row, _ in changed])
-            self._update(connection, changed, released, named_in, run)
+            self._update(connection, changed, released, missing, named_in, run)
             self._change_numbers(connection, numbers_changed)
             self._reopen_members(connection, [item.id for _, item in fresh + changed])
             self._reopen_former_owners(connection, side, [*fresh, *numbers_changed])
@@ -332,6 +357,15 @@ class Observations:
         fields, values = self._layouts.fields_of(layout), unpack(body)
         return {fields[place]: (values[place], number) for place, number in read.items()}
 
+    def _known_among(
+        self, side: Side, ids: Set[str], known: Mapping[str, Known] | None
+    ) -> dict[str, Known]:
+        """What the ledger holds of records, where it is not given."""
+        if known is not None:
+            return {id_: one for id_, one in known.items() if id_ in ids}
+        with self._database.reading() as connection:
+            return self._known(connection, side, ids)
+
     def _known(self, connection: Connection, side: Side, ids: Set[str]) -> dict[str, Known]:
         if not ids:
             return {}
@@ -352,6 +386,7 @@ class Observations:
                 records.c.awaits,
                 records.c.stamp,
                 records.c.digest,
+                records.c.missing,
             )
             .join_from(records, observations, observations.c.row == records.c.row)
             .where(records.c.side == side, among(records.c.id, ids))
@@ -427,6 +462,7 @@ class Observations:
         connection: Connection,
         changed: list[tuple[int, Observation]],
         released: set[int],
+        missing: set[int],
         named_in: Mapping[str, int | None],
         run: int,
     ) -> None:
@@ -434,10 +470,11 @@ class Observations:
             connection,
             records,
             "row",
-            (*_RECORD[1:], "duplicate_of", "released", "settled"),
+            (*_RECORD[1:], "missing", "duplicate_of", "released", "settled"),
             [
                 (
                     *_record(row, item, named_in.get(item.id, run))[1:],
+                    row in missing,
                     None,
                     False,
                     False,
@@ -522,6 +559,63 @@ class Observations:
             ("row", "number", "stale"),
             [(row, number, False) for row, item in items for number in item.match_numbers],
         )
+
+    def newest_row(self, side: Side) -> int:
+        """The newest row of a side, 0 where it has none."""
+        with self._database.reading() as connection:
+            newest = select(records.c.row).where(records.c.side == side)
+            return connection.scalar(newest.order_by(records.c.row.desc()).limit(1)) or 0
+
+    def mark_missing(self, side: Side, objects: Collection[str], shown: ShownRows) -> int:
+        """Note which live records an extract from the beginning did not show.
+
+        Args:
+            side: The side that was extracted.
+            objects: The objects whose streams were extracted completely.
+            shown: The rows of what was shown.
+
+        Returns:
+            How many are missing that were not before.
+        """
+        count = after = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.scalars(
+                    select(records.c.row)
+                    .where(
+                        records.c.side == side,
+                        records.c.object.in_(objects),
+                        records.c.deleted == false(),
+                        records.c.missing == false(),
+                        records.c.row > after,
+                        records.c.row <= shown.newest,
+                    )
+                    .order_by(records.c.row)
+                    .limit(CHUNK)
+                ).all()
+            if not rows:
+                return count
+            after = rows[-1]
+            absent = [row for row in rows if row not in shown]
+            count += len(absent)
+            if absent:
+                self._set_missing(absent)
+
+    def _set_missing(self, rows: list[int]) -> None:
+        with self._database.transaction() as connection:
+            # Without its digest it is read again as soon as it is shown.
+            set_records(connection, rows, missing=True, digest=None, settled=True)
+            unpaired = connection.scalars(
+                select(records.c.row).where(among(records.c.row, rows), records.c.pair.is_(None))
+            ).all()
+            if unpaired:
+                if self._indexes:
+                    reopen_sharers(connection, unpaired)
+                    set_records(connection, unpaired, settled=True)
+                # What is perhaps not there any more is nobody's other half.
+                connection.execute(
+                    delete(phone_numbers).where(among(phone_numbers.c.row, unpaired))
+                )
 
     def index(self) -> None:
         """Make what is stored quick to look up, before it is first paired.

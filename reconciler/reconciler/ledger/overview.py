@@ -261,7 +261,15 @@ class Overview:
             records.c.skip.label("reason"),
             literal(None).label("field"),
             literal(None).label("holder"),
-        ).where(records.c.skip.is_not(None))
+        ).where(records.c.skip.is_not(None), records.c.missing == false())
+        missing = select(
+            records.c.side,
+            records.c.object,
+            records.c.id,
+            literal("missing"),
+            literal(None),
+            literal(None),
+        ).where(records.c.missing == true())
         released = select(
             records.c.side,
             records.c.object,
@@ -290,7 +298,7 @@ class Overview:
             func.nullif(field_skips.c.field, ""),
             literal(None),
         ).join(field_skips, field_skips.c.source_row == records.c.row)
-        everything = union_all(whole, released, duplicates, fields).subquery()
+        everything = union_all(whole, missing, released, duplicates, fields).subquery()
         statement = select(everything).order_by(
             everything.c.reason, everything.c.side, everything.c.id
         )
@@ -458,7 +466,7 @@ class Overview:
             record.deleted,
             record.released,
             record.merged_away,
-            record.skip,
+            "missing" if record.missing else record.skip,
             record.holder,
             skips,
             sent,

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     and_,
     bindparam,
+    case,
     delete,
     false,
     func,
@@ -64,6 +65,8 @@ Shard: TypeAlias = tuple[int, int]
 
 
 _SIDE: Final = records.c.side.type
+#: Why a record takes no part; it is not even sure that a missing one is still there.
+_SKIP: Final = case((records.c.missing == true(), "missing"), else_=records.c.skip).label("skip")
 #: Whether planning has anything to look at: each part asks whether an index is empty.
 _IS_BUSY: Final = quick(
     """
@@ -84,6 +87,8 @@ _SKIPS: Final = (
         """
         SELECT skip AS reason, object, count(*) AS number FROM records
         WHERE side = :side AND skip IS NOT NULL GROUP BY skip, object
+        UNION ALL SELECT 'missing', object, count(*) FROM records
+        WHERE side = :side AND missing = :yes GROUP BY object
         UNION ALL SELECT CASE WHEN merged_away = :yes THEN 'merged_away' ELSE 'released' END,
             NULL, count(*) FROM records
         WHERE side = :side AND released = :yes AND deleted = :no GROUP BY merged_away
@@ -387,7 +392,7 @@ class Plans:
                         records.c.id,
                         records.c.object,
                         records.c.reference,
-                        records.c.skip,
+                        _SKIP,
                         *_DELIVERED,
                     )
                     .join_from(records, observations, observations.c.row == records.c.row)
@@ -859,6 +864,6 @@ def _shown_columns() -> tuple[Any, ...]:
         observations.c.run,
         records.c.deleted,
         records.c.made,
-        records.c.skip,
+        _SKIP,
         *_DELIVERED,
     )

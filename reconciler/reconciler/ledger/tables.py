@@ -198,6 +198,8 @@ records = Table(
     # For a released record, JSON of values by field that were on their way to it: when they
     # arrive, nobody edited it.
     Column("awaits", TEXT),
+    # It is live, and a full refresh did not show it: it takes no part until it is shown again.
+    Column("missing", Boolean, nullable=False, server_default=false()),
     Column("pair", Integer),
     # A create from it is under way: what appears across is its other half.
     Column("creating", Boolean, nullable=False, server_default=false()),
@@ -243,6 +245,9 @@ _partial_index(
     where=records.c.pair.is_not(None),
 )
 _partial_index("records_email", records.c.email, where=records.c.email.is_not(None))
+_partial_index(
+    "records_missing", records.c.side, records.c.object, where=records.c.missing == true()
+)
 _partial_index("records_released", records.c.side, where=records.c.released == true())
 _partial_index(
     "records_duplicate_of",
