@@ -269,7 +269,7 @@ class ContactSync(RuleBasedStateMachine):
                 {"on_delete": "propagate"},
                 {"objects": ["Contact", "Lead"]},
                 {"objects": ["Lead", "Contact"]},
-                {"objects": ["Contact"]},
+                {"objects": ["Contact"], "default_object": "Contact"},
             ]
         )
     )
