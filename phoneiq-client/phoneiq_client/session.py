@@ -56,6 +56,10 @@ MAX_ANSWER_SECONDS = 300.0
 
 _CHUNK_BYTES = 1 << 16
 
+# The settings as a user sets them: in Meltano, or in the environment.
+_API_URL = "api_url (PHONEIQ_API_URL)"
+_API_KEY = "api_key (PHONEIQ_API_KEY)"
+
 _BROKEN = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
@@ -379,6 +383,9 @@ class PhoneIQ:
             reason = self._redacted(_reason(broken))
             attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
             message = f"PhoneIQ at {self.api_url} cannot be reached ({attempts}): {reason}"
+            if "WRONG_VERSION_NUMBER" in reason:
+                plain = self.api_url.replace("https://", "http://", 1)
+                message += f". The server there does not speak https; set {_API_URL} to {plain}"
             raise UnreachableError(message) from None
         except requests.RequestException as refused:
             raise self._not_sent(refused) from None
@@ -444,6 +451,9 @@ class PhoneIQ:
                 return self._unexpected(answer, "it does not look like PhoneIQ's")
             # A gateway in front of PhoneIQ answers in its own words.
             detail = ErrorDetail(code="no_code", message=answer.reason or "no details")
+        if answer.status_code == 401:
+            advice = f"PhoneIQ refuses the key; set {_API_KEY} to a key of the account"
+            detail = msgspec.structs.replace(detail, message=f"{detail.message}. {advice}")
         return error_class(answer.status_code)(
             answer.status_code,
             self._without_key(detail),
@@ -463,7 +473,7 @@ class PhoneIQ:
     def _unexpected(self, answer: requests.Response, why: str) -> UnexpectedAnswerError:
         return UnexpectedAnswerError(
             f"unexpected answer {answer.status_code} to {self._call(answer)}: "
-            f"{self._redacted(why)}; check api_url"
+            f"{self._redacted(why)}; check api_url: set {_API_URL} to PhoneIQ's address"
         )
 
     def _call(self, answer: requests.Response) -> str:
@@ -509,8 +519,12 @@ def _checked_url(api_url: str) -> str:
     if not usable:
         message = (
             f"api_url is {api_url!r}; it must be an http or https URL, "
-            "such as https://api.phoneiq.example"
+            f"such as https://api.phoneiq.example: set {_API_URL}"
         )
+        raise ValueError(message)
+    if parts.path.rstrip("/").endswith("/v1") and not (parts.query or parts.fragment):
+        shorter = api_url.rstrip("/").removesuffix("/v1")
+        message = f"api_url is {api_url!r}; leave out /v1: set {_API_URL} to {shorter}"
         raise ValueError(message)
     if parts.username is not None or parts.query or parts.fragment:
         message = "api_url must hold no user, password, query or fragment"
@@ -520,6 +534,9 @@ def _checked_url(api_url: str) -> str:
 
 def _checked_key(api_key: str) -> str:
     if not (api_key and api_key.isascii() and api_key.isprintable() and " " not in api_key):
-        message = "api_key must be visible ASCII characters without spaces; it is not shown here"
+        message = (
+            "api_key must be visible ASCII characters without spaces; it is not shown here. "
+            f"Set {_API_KEY}"
+        )
         raise ValueError(message)
     return api_key

@@ -22,7 +22,7 @@ def command(text: str) -> str:
     """
     if STARTED_BY_MELTANO not in os.environ:
         return f"contact-sync {text}"
-    return f"{_meltano()} invoke reconciler:{text}"
+    return f"{meltano()} invoke reconciler:{text}"
 
 
 def job(*options: str) -> str:
@@ -31,9 +31,10 @@ def job(*options: str) -> str:
     Args:
         options: Of `meltano run`, such as `--full-refresh`.
     """
-    return " ".join((_meltano(), "run", *options, "contact-sync"))
+    return " ".join((meltano(), "run", *options, "contact-sync"))
 
 
-def _meltano() -> str:
+def meltano() -> str:
+    """How a command of Meltano's begins, with the environment of this process."""
     environment = os.environ.get(_ENVIRONMENT)
     return f"meltano --environment {environment}" if environment else "meltano"

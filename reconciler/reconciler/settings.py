@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -385,7 +386,10 @@ def _did_you_mean(word: str, allowed: Any) -> str:
 
 
 def _wrong(name: str, value: Any, allowed: str) -> SettingsError:
-    return SettingsError(f"setting '{name}' is {json.dumps(value, default=str)}; {allowed}")
+    message = f"setting '{name}' is {json.dumps(value, default=str)}; {allowed}"
+    if name in JSON_SCHEMA["properties"]:
+        message += f" (environment variable RECONCILER_{name.upper()})"
+    return SettingsError(message)
 
 
 def _check(name: str, value: Any, schema: Mapping[str, Any]) -> Any:
@@ -407,14 +411,29 @@ def _text_in(name: str, value: Any) -> Any:
     return value
 
 
+#: Of settings that are lists or objects, what they look like in the environment.
+_EXAMPLES: Final = {
+    "objects": '["Contact", "Lead"]',
+    "field_mappings": '{"Contact": [{"salesforce": "Phone", "phoneiq": "work_phone"}]}',
+}
+
+
 def _from_json(name: str, value: Any) -> Any:
-    """Arrays and objects arrive as JSON text from the environment."""
+    """A list or an object, which arrives as text from the environment.
+
+    The text is JSON; where Meltano made it from meltano.yml, it is as Python writes it.
+    """
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise _wrong(name, value, f"it has to be JSON ({error})") from None
+    except json.JSONDecodeError:
+        pass
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        example = _EXAMPLES.get(name, "[]")
+        raise _wrong(name, value, f"it has to be JSON, such as {example}") from None
 
 
 def _percent(name: str, value: Any) -> float:
@@ -475,7 +494,11 @@ def _url(name: str, value: Any) -> Any:
 def _objects(setting: str, value: Any) -> tuple[SalesforceObject, ...]:
     value = _from_json(setting, value)
     if not isinstance(value, list) or not value:
-        raise _wrong(setting, value, f"it has to be a list of {', '.join(SYNCED_OBJECTS)}")
+        raise _wrong(
+            setting,
+            value,
+            f"it has to be a list of {', '.join(SYNCED_OBJECTS)}, such as {_EXAMPLES[setting]}",
+        )
     for name in value:
         if name not in SYNCED_OBJECTS:
             raise _wrong(setting, value, f"'{name}' is none of {', '.join(SYNCED_OBJECTS)}")

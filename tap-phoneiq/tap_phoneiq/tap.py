@@ -155,5 +155,10 @@ class TapPhoneIQ(Tap):
 
 
 def _without_key(problem: str) -> str:
-    """Return a validation message that does not show the key."""
-    return "api_key must be a text" if problem.endswith("config['api_key']") else problem
+    """Return a validation message that does not show the key, and says what to set."""
+    if problem.endswith("config['api_key']"):
+        return "api_key must be a text"
+    for name in ("api_url", "api_key"):
+        if problem == f"'{name}' is a required property":
+            return f"{name} is not set: set it, or PHONEIQ_{name.upper()} in the environment"
+    return problem

@@ -147,7 +147,7 @@ def permissions(**withheld):
     return may
 
 
-def meltano(folder, code=0, may=None, of_target=None):
+def meltano(folder, code=0, may=None, of_target=None, log=""):
     """A `meltano` that says what it was asked, and a secret or the permissions."""
     folder.mkdir()
     path = folder / "meltano"
@@ -156,7 +156,7 @@ def meltano(folder, code=0, may=None, of_target=None):
         f"open({str(folder / 'asked')!r}, 'a').write(' '.join(sys.argv[1:]) + chr(10))\n"
         "if sys.argv[2] == 'target-salesforce':\n"
         f"    print({json.dumps(may or permissions())!r}); sys.exit({of_target or 0})\n"
-        f"print('secret-key'); sys.exit({code})\n"
+        f"print('secret-key'); sys.stderr.write({log!r}); sys.exit({code})\n"
     )
     path.chmod(0o755)
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
@@ -204,6 +204,40 @@ def test_what_the_user_of_the_target_may_write(seat, tmp_path, withheld, setting
         assert f"✗ permissions the user of target-salesforce may not {lacking}." in answer.words
 
 
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "2026-12-01 03:00:13,250 | ERROR    | tap-phoneiq        | api_key is not set",
+            (
+                "tap-phoneiq exits with 1: api_key is not set. Its account is set by "
+                "PHONEIQ_API_URL and PHONEIQ_API_KEY in .env"
+            ),
+        ),
+        (
+            "INFO Starting\nCRITICAL Config is missing required keys: ['refresh_token']\nended\n",
+            (
+                "tap-salesforce exits with 1: Config is missing required keys: ['refresh_token']. "
+                "Its account is set by SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET and"
+            ),
+        ),
+        ("CRITICAL the login of my-own-secret was refused", "the login of *** was refused"),
+        ("nothing that is an error", "tap-phoneiq exits with 1. Its account is set by"),
+    ],
+)
+def test_no_or_wrong_credentials(seat, tmp_path, log, said):
+    seat.job.run()
+    env = meltano(tmp_path / "bin", 1, log=log) | {
+        "SALESFORCE_CLIENT_SECRET": "my-own-secret",
+        "MELTANO_ENVIRONMENT": "prod",
+    }
+    answer = seat.ask("check", **env)
+    assert answer.code == 1
+    assert said in answer.words
+    assert "meltano --environment prod invoke tap-phoneiq --test" in answer.words
+    assert "my-own-secret" not in answer.text
+
+
 def test_permissions_do_not_matter_where_nothing_is_written(seat, tmp_path):
     env = meltano(tmp_path / "bin") | {"RECONCILER_SYNC_DIRECTION": "salesforce_to_phoneiq"}
     assert " permissions  " not in seat.ask("check", **env).text
@@ -212,7 +246,7 @@ def test_permissions_do_not_matter_where_nothing_is_written(seat, tmp_path):
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        (1, "✗ permissions target-salesforce exits with 1; what it says: meltano invoke"),
+        (1, "✗ permissions target-salesforce exits with 1. All that it says: meltano invoke"),
         # MeltanoLabs' target does not know the option.
         (2, "- permissions this project's target-salesforce does not tell them"),
     ],

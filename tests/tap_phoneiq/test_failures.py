@@ -15,6 +15,7 @@ def test_a_wrong_key_ends_with_one_message_that_does_not_show_it(tap, errors, mo
     assert ended.code == 1
     (line,) = errors(ended.log)
     assert "401 unauthorized" in line
+    assert "set api_key (PHONEIQ_API_KEY) to a key of the account" in line
     assert "sk-wrong-secret" not in ended.log
     assert ended.messages == []
 
@@ -33,7 +34,11 @@ def test_an_unreachable_phoneiq_ends_with_one_message(tap, errors, mode):
     ("changed", "said"),
     [
         ({"api_url": "phoneiq.example"}, "api_url is 'phoneiq.example'"),
-        ({"api_url": None}, "api_url"),
+        ({"api_url": None}, "api_url is not set: set it, or PHONEIQ_API_URL in the environment"),
+        (
+            {"api_url": "https://api.phoneiq.example/v1/"},
+            "leave out /v1: set api_url (PHONEIQ_API_URL) to https://api.phoneiq.example",
+        ),
         ({"api_key": ""}, "api_key"),
         ({"api_key": 1234567890}, "api_key must be a text"),
         ({"page_size": 501}, "page_size"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import yaml
 from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago
-from reconciler.commands import job
+from reconciler.commands import job, meltano
 from reconciler.errors import LedgerError, SettingsError
 from reconciler.fields.defaults import NEEDED, stream_of
 from reconciler.ledger import Ledger
@@ -30,6 +31,17 @@ _CONNECTIONS: Final = {
     "PhoneIQ": ("tap-phoneiq", "--test"),
     "Salesforce": (_TAP, "--discover"),
 }
+#: The variables that a connection needs, as .env.example names them.
+_VARIABLES: Final = {
+    "PhoneIQ": "PHONEIQ_API_URL and PHONEIQ_API_KEY",
+    "Salesforce": "SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET and SALESFORCE_REFRESH_TOKEN",
+}
+#: Environment variables whose values are never shown.
+_SECRET_NAMES: Final = ("KEY", "SECRET", "TOKEN", "PASSWORD")
+#: What stands in a log before what a plugin says.
+_LOGGED: Final = re.compile(r"(?:^|.*\s)(?:ERROR|CRITICAL)\s+(?:\|\s+\S+\s+\|\s+)?(.+)")
+#: Characters of what a plugin says that are shown.
+_SHOWN: Final = 300
 #: What a command exits with that does not know an option.
 _USAGE: Final = 2
 #: Seconds; tap-salesforce describes every object of the org.
@@ -286,25 +298,43 @@ def _invoke(what: str, plugin: str, *options: str) -> subprocess.CompletedProces
         What became of it; a finding where it could not be started, or did not end.
     """
     beside = Path(os.environ.get("MELTANO_PROJECT_ROOT", "."), ".venv", "bin")
-    meltano = shutil.which("meltano") or shutil.which("meltano", path=str(beside))
-    if meltano is None:
+    program = shutil.which("meltano") or shutil.which("meltano", path=str(beside))
+    if program is None:
         return Finding(what, None, "not tried: meltano is not on the PATH")
     command = ["invoke", plugin, *options]
     try:
         return subprocess.run(  # noqa: S603
-            [meltano, *command], capture_output=True, text=True, timeout=_PATIENCE, check=False
+            [program, *command], capture_output=True, text=True, timeout=_PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
         return Finding(
-            what, False, f"no answer within {_PATIENCE} s; try it: meltano {' '.join(command)}"
+            what, False, f"no answer within {_PATIENCE} s; try it: {meltano()} {' '.join(command)}"
         )
 
 
 def _failed(what: str, result: subprocess.CompletedProcess[str]) -> Finding:
-    # What the plugin says may hold secrets, so it is not repeated.
-    _, *command = result.args
-    return Finding(
-        what,
-        False,
-        f"{command[1]} exits with {result.returncode}; what it says: meltano {' '.join(command)}",
-    )
+    plugin = result.args[result.args.index("invoke") + 1]
+    parts = [f"{plugin} exits with {result.returncode}"]
+    if said := _last_error(result.stderr):
+        parts[0] += f": {said}"
+    side = _VARIABLES.get(what)
+    if side:
+        parts.append(f"Its account is set by {side} in .env or the environment")
+    parts.append(f"All that it says: {meltano()} {' '.join(result.args[1:])}")
+    return Finding(what, False, ". ".join(parts))
+
+
+def _last_error(log: str) -> str | None:
+    """The last error line of a plugin's log, without secrets.
+
+    Args:
+        log: What it wrote to its standard error.
+    """
+    found = [match[1] for line in log.splitlines() if (match := _LOGGED.match(line))]
+    if not found:
+        return None
+    said = found[-1].strip().rstrip(".")
+    for name, value in os.environ.items():
+        if value and any(part in name.upper() for part in _SECRET_NAMES):
+            said = said.replace(value, "***")
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
