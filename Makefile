@@ -12,7 +12,7 @@ TESTS ?=
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV := .tools/bin/uv
-LINTED := . extract/tap-salesforce
+LINTED := .
 PEERS := .bench/peers
 PROJECTS := $(sort $(wildcard */pyproject.toml))
 

@@ -210,8 +210,8 @@ def _text(value: object) -> object:
 
 
 def _salesforce_fields() -> dict[str, list[str]]:
-    """By stream, what meltano.yml selects, without the external id field that an org may lack."""
-    project = msgspec.yaml.decode((ROOT / "meltano.yml").read_bytes())
+    """By stream, what contact-sync.yml selects, without an external id field."""
+    project = msgspec.yaml.decode((ROOT / "contact-sync.yml").read_bytes())
     selected = next(
         plugin["select"]
         for plugin in project["plugins"]["extractors"]

@@ -296,10 +296,10 @@ Now change something yourself. Start both sides again, with the data of this dem
   .venv/bin/contact-sync-sandbox serve
 and in another terminal:
   curl -X PATCH {admin}/salesforce/Contact/{contact} -d '{{"Title": "Head of Rain"}}'
-  .venv/bin/meltano run contact-sync
+  .venv/bin/meltano --environment sandbox run contact-sync
   curl {admin}/phoneiq/contacts/{phoneiq_id}
-  .venv/bin/meltano invoke reconciler:explain {phoneiq_id}
-  .venv/bin/meltano invoke reconciler:status
+  .venv/bin/meltano --environment sandbox invoke reconciler:explain {phoneiq_id}
+  .venv/bin/meltano --environment sandbox invoke reconciler:status
 """
 
 

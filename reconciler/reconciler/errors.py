@@ -6,6 +6,8 @@ it is, without a traceback.
 
 from __future__ import annotations
 
+from reconciler.commands import command, job
+
 
 class ReconcilerError(Exception):
     """Base of every error that stops a run."""
@@ -40,9 +42,9 @@ class DamagedLedgerError(LedgerError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"the ledger is damaged: {reason}. Put a backup back (contact-sync restore FILE), or "
-            "move the damaged ledger away to start anew; then read everything again: meltano run "
-            "--full-refresh contact-sync"
+            f"the ledger is damaged: {reason}. Put a backup back "
+            f"({command('restore FILE')}), or move the damaged ledger away to start anew; then "
+            f"read everything again: {job('--full-refresh')}"
         )
 
 

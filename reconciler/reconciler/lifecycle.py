@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from reconciler.commands import command, job
 from reconciler.ledger import Ledger
 from reconciler.ledger.runs import Run
 from reconciler.model import SALESFORCE, SIDES, Side
@@ -28,8 +29,6 @@ EXIT_CODES: Final[dict[StateName, int]] = {
     "deleted": 4,
     "error": 5,
 }
-
-_RUN: Final = "meltano run contact-sync"
 
 
 class Facts(NamedTuple):
@@ -151,20 +150,20 @@ def state_of(facts: Facts) -> State:
         return State(
             "deleted",
             f"deleted on {_said(facts.deleted_at)}; the records stay on both sides",
-            "contact-sync resume",
+            command("resume"),
         )
     if facts.paused_at:
         return State(
             "paused",
             f"paused since {_said(facts.paused_at)}: runs store what they see and write nothing",
-            "contact-sync resume",
+            command("resume"),
         )
     if facts.reverting is not None:
         return State(
             "deleted",
             f"being reverted: {facts.reverting:,} contacts that the sync created in PhoneIQ are "
             "left to be deleted by the next run",
-            _RUN,
+            job(),
         )
     if facts.failed:
         pipe, error = facts.failed[0]
@@ -174,25 +173,25 @@ def state_of(facts: Facts) -> State:
             "error",
             f"{facts.parked:,} writes were not accepted, with {facts.pairs:,} pairs more than "
             f"max_rejects_percent allows ({facts.max_rejects_percent:g}%)",
-            "contact-sync skips --reason not_accepted",
+            command("skips --reason not_accepted"),
         )
     if facts.unseen:
         sides = " and ".join(facts.unseen)
-        return State("initial", f"{sides} not read completely yet; nothing is written", _RUN)
+        return State("initial", f"{sides} not read completely yet; nothing is written", job())
     if facts.active_since is None and not facts.open_writes:
-        return State("initial", "the first pass is to be confirmed by the next run", _RUN)
+        return State("initial", "the first pass is to be confirmed by the next run", job())
     if facts.active_since is None:
         return State(
             "initial",
             f"the first pass sent {facts.writes:,} writes; {waiting(facts.open_writes)}",
-            _RUN,
+            job(),
         )
     parked = f"; {facts.parked:,} parked" if facts.parked else ""
     if facts.open_writes:
         return State(
             "active",
             f"active since {_said(facts.active_since)}; {waiting(facts.open_writes)}{parked}",
-            _RUN,
+            job(),
         )
     return State("active", f"in sync since {_said(facts.active_since)}{parked}", None)
 
@@ -205,14 +204,14 @@ def waiting(open_writes: int) -> str:
 def _remedy(error: str) -> str:
     """The command that helps against what stopped a run."""
     if "--full-refresh" in error:
-        return "meltano run --full-refresh contact-sync"
-    if "contact-sync approve PLAN" in error:
-        return "contact-sync plan"
+        return job("--full-refresh")
+    if "approve PLAN" in error:
+        return command("plan")
     if error.startswith("setting '"):
-        return "contact-sync check"
+        return command("check")
     if "approved plan" in error:
-        return "contact-sync plan"
-    return _RUN
+        return command("plan")
+    return job()
 
 
 def _said(moment: str) -> str:
@@ -220,8 +219,7 @@ def _said(moment: str) -> str:
     return f"{moment[:16].replace('T', ' ')} UTC"
 
 
-#: What would change that a record, or a field of it, is skipped.
-REMEDIES: Final[dict[str, str]] = {
+_REMEDIES: Final[dict[str, str]] = {
     "no_valid_phone": "give it a valid phone number in a mapped field, with its country code or "
     "with its country",
     "no_first_name": "fill in its first name in Salesforce",
@@ -230,17 +228,31 @@ REMEDIES: Final[dict[str, str]] = {
     "person_account_shadow": "nothing: its Person Account takes its place",
     "duplicate_phone": "give it a number of its own, or set 'shared_phone' to allow",
     "merged_away": "nothing: what it was merged into has a contact of its own. To create it all "
-    "the same, type: contact-sync resync ID",
+    "the same, type: {resync}",
     "missing": "nothing where it is gone for good; else let the tap show it (its start_date, "
-    "its filters, its permissions) and type: meltano run --full-refresh contact-sync",
-    "released": "edit it, or type: contact-sync resync ID",
+    "its filters, its permissions) and type: {full_refresh}",
+    "released": "edit it, or type: {resync}",
     "value_too_long": "shorten the value",
     "invalid_phone": "correct the number",
     "invalid_email": "correct the e-mail address",
     "several_numbers": "keep one number in the field; put the others into fields of their own",
     "missing_required_field": "map a PhoneIQ field to the required Salesforce field",
     "value_not_mapped": "add the value to the mapping's 'values'",
-    "not_accepted": "see what the target said (contact-sync rejects) and change one of the two "
-    "values, or type: contact-sync resync ID",
-    "flapping": "enter another value, stop what rewrites it, or type: contact-sync resync ID",
+    "not_accepted": "see what the target said ({rejects}) and change one of the two values, or "
+    "type: {resync}",
+    "flapping": "enter another value, stop what rewrites it, or type: {resync}",
 }
+
+
+def remedy_of(reason: str, id_: str = "ID") -> str:
+    """What would change that a record, or a field of it, is skipped.
+
+    Args:
+        reason: Why it is skipped.
+        id_: Its id, for the command that takes it up again.
+    """
+    return _REMEDIES[reason].format(
+        resync=command(f"resync {id_}"),
+        rejects=command("rejects"),
+        full_refresh=job("--full-refresh"),
+    )

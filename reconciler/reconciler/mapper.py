@@ -16,6 +16,7 @@ from singer_sdk.mapper_base import InlineMapper
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
+from reconciler.commands import job
 from reconciler.ending import ending, terminate
 from reconciler.errors import IncompleteExtractError, ReconcilerError, SettingsError
 from reconciler.marker import KEY, delivering, marked, marker_in
@@ -363,8 +364,8 @@ def _decoded(state: msgspec.Raw | None) -> dict[str, Any]:
 def _bad_state(what: str) -> ReconcilerError:
     return ReconcilerError(
         f"the tap sent a STATE that cannot be read: {what}, an object was expected. If the state "
-        "that Meltano keeps is damaged, read everything again: meltano run --full-refresh "
-        "contact-sync"
+        "that Meltano keeps is damaged, read everything again: "
+        f"{job('--full-refresh')}"
     )
 
 

@@ -584,23 +584,26 @@ class Planner:
         external_id = self._settings.salesforce_external_id_field
         direction = self._settings.sync_direction
         may_write_to_phoneiq = allows(direction, PHONEIQ) and self._takes_part(pair, PHONEIQ)
-        if may_write_to_phoneiq and not is_named[1] and (not is_named[0] or names_another[1]):
+        if may_write_to_phoneiq and not is_named[0] and not is_named[1]:
             changes[PHONEIQ] |= {
                 _SALESFORCE_ID: _set_to(salesforce.id, "paired", phoneiq.reference),
                 _SALESFORCE_OBJECT: _set_to(
                     salesforce.object, "paired", phoneiq.delivered.get(_SALESFORCE_OBJECT)
                 ),
             }
+        elif may_write_to_phoneiq and names_another[1]:
+            # Blank, since the id may still stand on the contact that the record had before.
+            changes[PHONEIQ][_SALESFORCE_ID] = _set_to(None, "paired", phoneiq.reference)
         if (
-            external_id
-            and allows(direction, SALESFORCE)
-            and self._takes_part(pair, SALESFORCE)
-            and not is_named[0]
-            and (names_another[0] or not (is_named[1] or allows(direction, PHONEIQ)))
+            external_id is None
+            or is_named[0]
+            or not (allows(direction, SALESFORCE) and self._takes_part(pair, SALESFORCE))
         ):
-            changes[SALESFORCE][external_id] = _set_to(
-                pair.phoneiq.id, "paired", pair.salesforce.reference
-            )
+            return
+        if names_another[0] and (is_named[1] or may_write_to_phoneiq):
+            changes[SALESFORCE][external_id] = _set_to(None, "paired", salesforce.reference)
+        elif not is_named[1] and not allows(direction, PHONEIQ):
+            changes[SALESFORCE][external_id] = _set_to(phoneiq.id, "paired", salesforce.reference)
 
     # --- deletions --------------------------------------------------------------------------
 
@@ -917,7 +920,7 @@ def _journaled(changes: Mapping[str, Change]) -> dict[str, list[Value]]:
     return {field: [change.old, change.new, change.why] for field, change in changes.items()}
 
 
-def _set_to(value: str, why: str, old: Value = None) -> Change:
+def _set_to(value: Value, why: str, old: Value = None) -> Change:
     """A change of a field that has one form only."""
     return Change(old, value, why, value)
 

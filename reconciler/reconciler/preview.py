@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from reconciler.applying import apply_settings, are_applied
+from reconciler.commands import command
 from reconciler.errors import ApprovalError, GuardError
 from reconciler.fields.canonical import known
 from reconciler.ledger import Ledger
@@ -172,8 +173,8 @@ def check_approved(ledger: Ledger, settings: Settings, side: Side, plan: str) ->
         ]
         raise ApprovalError(
             f"the approved plan {plan} is not what {side} needs now: {'; '.join(changed)}. "
-            "Nothing was written. See what is planned now: contact-sync plan. To let runs write "
-            "without approval again: contact-sync approve --withdraw"
+            f"Nothing was written. See what is planned now: {command('plan')}. To let runs write "
+            f"without approval again: {command('approve --withdraw')}"
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from reconciler.applying import applied_settings, apply_settings
+from reconciler.commands import command, job
 from reconciler.errors import (
     LeaseHeldError,
     LedgerMismatchError,
@@ -59,9 +60,7 @@ _RUNS: Final = 2**31
 _REFUSED: Final = "Records before the bookmark would be missing"
 
 #: What to do about a mapped field that was not extracted.
-_EXTRACT_IT: Final = (
-    "Add it to the tap's select and run once: meltano run --full-refresh contact-sync"
-)
+_EXTRACT_IT: Final = "Add it to the tap's select and run once: %s"
 
 
 class Run:
@@ -123,7 +122,8 @@ class Run:
             if self.is_idle:
                 logger.warning(
                     "this sync was deleted: nothing is stored or written. Take the job out of "
-                    "its schedule, or start anew: contact-sync resume"
+                    "its schedule, or start anew: %s",
+                    command("resume"),
                 )
             elif self._is_unprepared():
                 self._prepare()
@@ -234,7 +234,7 @@ class Run:
             self._ledger.runs.mark_incomplete(self.settings.reads)
             raise LedgerMismatchError(
                 f"{found}. {_REFUSED}, so nothing was stored or written. Read everything again: "
-                "meltano run --full-refresh contact-sync"
+                f"{job('--full-refresh')}"
             )
 
     def _mismatch(self, marker: Mapping[str, Any] | None) -> str | None:
@@ -430,7 +430,7 @@ class Run:
                 "%s is mapped, but the tap does not deliver it: it is left as it is on both sides. "
                 "%s",
                 ", ".join(f"{stream}.{field}" for field in absent),
-                _EXTRACT_IT,
+                _EXTRACT_IT % job("--full-refresh"),
             )
         self._checked.add(stream)
 
@@ -498,7 +498,7 @@ class Run:
         if self.settings.writes is None:
             return ""
         if self._ledger.controls.read("paused_at")["paused_at"]:
-            return "the sync is paused. To go on: contact-sync resume"
+            return f"the sync is paused. To go on: {command('resume')}"
         complete = self._ledger.runs.complete()
         unseen = [side for side in SIDES if side not in complete]
         if unseen:
@@ -536,7 +536,7 @@ class Run:
         if counts:
             left = counts.total() - len(lines)
             more = f"{left:,} more; " if left else ""
-            logger.info("%swith all values: contact-sync plan --to %s", more, side)
+            logger.info("%swith all values: %s", more, command(f"plan --to {side}"))
 
     def _use_up(self, approved: Mapping[str, Any], side: Side) -> None:
         """Note that a side has got what was approved for it."""
@@ -610,7 +610,7 @@ class Run:
                     stream,
                     field,
                     f"{number:,}",
-                    _EXTRACT_IT,
+                    _EXTRACT_IT % job("--full-refresh"),
                 )
 
 

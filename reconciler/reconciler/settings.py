@@ -667,7 +667,7 @@ JSON_SCHEMA: Final[dict[str, Any]] = {
     "properties": {
         "mode": _text(
             "Mode",
-            "Which pipe of the job this is; each mapping in meltano.yml sets it.",
+            "Which pipe of the job this is; each mapping in contact-sync.yml sets it.",
             enum=list(READS),
         ),
         "ledger_url": _text(

@@ -111,7 +111,9 @@ def example(installed: Project, box: Sandbox, place: Callable[[], str]) -> Calla
         installed.reset()
         settings = installed.folder / "meltano.yml"
         rest = re.sub("include_paths: .*\n", "", settings.read_text())
-        settings.write_text(f"include_paths: [examples/{name}/meltano.yml]\n{rest}")
+        settings.write_text(
+            f"include_paths: [contact-sync.yml, examples/{name}/meltano.yml]\n{rest}"
+        )
         people(box)
         variables = {
             "CONTACT_SYNC_SHARDS": str(SHARDS),

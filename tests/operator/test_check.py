@@ -106,6 +106,19 @@ def test_a_selection(seat, tmp_path, select, missing):
         assert missing in answer.text
 
 
+def test_a_selection_in_an_included_file(seat, tmp_path):
+    seat.job.run()
+    (tmp_path / "meltano.yml").write_text("include_paths: ['sync/*.yml']\n")
+    (tmp_path / "sync").mkdir()
+    (tmp_path / "sync" / "plugins.yml").write_text(
+        "plugins: {extractors: [{name: tap-salesforce, select: ['Contact.*', 'Account.*']}]}"
+    )
+    answer = seat.ask("check", "--offline", MELTANO_PROJECT_ROOT=str(tmp_path))
+    assert answer.code == 1
+    assert "in " + str(tmp_path / "sync" / "plugins.yml") in answer.words
+    assert "Lead.Company" in answer.text
+
+
 def test_a_run_that_holds_the_lease(seat):
     seat.job.run()
     ledger = Ledger(f"sqlite:///{seat.job.ledger}")

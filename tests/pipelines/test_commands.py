@@ -93,7 +93,9 @@ def test_an_operators_day(project: Project) -> None:
 
     admin.phoneiq.delete(twin["id"])
     project.sync()
-    assert "contact-sync resync" in ask(project, "explain", ada["Id"])
+    assert "meltano --environment sandbox invoke reconciler:resync" in " ".join(
+        ask(project, "explain", ada["Id"]).split()
+    )
     ask(project, "resync", ada["Id"])
     project.sync()
     (again,) = admin.phoneiq.list()

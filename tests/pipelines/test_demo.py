@@ -87,7 +87,7 @@ def test_demo_names_the_port_that_is_taken(folder: Path, ports: list[int]) -> No
 
 
 def test_demo_shows_the_log_of_a_job_that_fails(folder: Path) -> None:
-    settings = folder / "meltano.yml"
+    settings = folder / "contact-sync.yml"
     settings.write_text(settings.read_text().replace("value: keep_salesforce", "value: keep_both"))
     result = demo(folder)
     assert result.returncode == 1

@@ -82,9 +82,9 @@ def test_the_tap_starts_with_secrets_taken_out_of_its_log(project: Project, tmp_
             }
         )
     )
-    python = project.folder / ".meltano/extractors/tap-salesforce/venv/bin/python"
+    tap = project.folder / ".meltano/extractors/tap-salesforce/venv/bin/tap-salesforce-masked"
     result = subprocess.run(
-        [python, project.folder / "extract/tap-salesforce", "--config", settings, "--discover"],
+        [tap, "--config", settings, "--discover"],
         env=project.box.salesforce_env,
         capture_output=True,
         text=True,

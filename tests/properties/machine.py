@@ -22,7 +22,7 @@ from tests.reconciler.platforms import EXTERNAL_ID
 _REPEATABLE = settings(
     # Twelve steps can be read as they are; to shorten them takes longer than all examples.
     stateful_step_count=12,
-    phases=[Phase.generate],
+    phases=[Phase.explicit, Phase.generate],
     derandomize=True,
     database=None,
 )

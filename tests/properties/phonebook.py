@@ -72,7 +72,7 @@ COUNTRIES: dict[str, str] = {
 UNKNOWN_COUNTRIES = ("Atlantis", "see notes")
 BLANKS = (None, "\u200b")
 REGIONS = ("US", "DE", "GB", "MX", "AR", "RU", "IT", "IN")
-PEOPLE = 6
+PEOPLE = 3
 VALUES = 3
 
 
@@ -151,9 +151,6 @@ VANITY: dict[str, str] = {
     "+1 800 FLOWERS": "+18003569377",
     "+1 800 GOFEDEX": "+18004633339",
     "+1-800-PETMEDS": "+18007386337",
-    "+1 (800) LAWYERS": "+18005299377",
-    "+1 800 DENTIST": "+18003368478",
-    "+1 800-NEWHOME": "+18006394663",
 }
 
 

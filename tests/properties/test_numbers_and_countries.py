@@ -54,14 +54,17 @@ class NumbersAndCountries(RuleBasedStateMachine):
         which=numbers,
         spelling=spellings,
         country=countries,
+        runs=st.integers(min_value=0, max_value=2),
     )
-    def begin(self, on_conflict, external_id, style, side, object_, which, spelling, country):
+    def begin(self, on_conflict, external_id, style, side, object_, which, spelling, country, runs):
         self.book.job.settings |= {
             "on_conflict": on_conflict,
             "salesforce_external_id_field": external_id,
             "salesforce_phone_format": style,
         }
         self.create(side, object_, which, spelling, country)
+        for _ in range(runs):
+            self.book.run()
 
     def pick(self, side, which):
         """A record of a side, of a person whose records are known to each other."""

@@ -18,7 +18,7 @@ from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, TO_SALESFORCE
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
-PROJECT = Path(__file__).resolve().parents[2] / "meltano.yml"
+PROJECT = Path(__file__).resolve().parents[2] / "contact-sync.yml"
 BIN = Path(sys.executable).parent
 PHONE = "+14155550132"
 CREDENTIALS = {
@@ -83,7 +83,7 @@ class Job:
 
     @staticmethod
     def _selected() -> set[str]:
-        """What the project's own meltano.yml selects."""
+        """What the project's own contact-sync.yml selects."""
         extractors = YAML(typ="safe").load(PROJECT)["plugins"]["extractors"]
         (tap,) = [one for one in extractors if one["name"] == "tap-salesforce"]
         return set(tap["select"])

@@ -297,3 +297,14 @@ def test_the_ledger_is_lost_and_the_country_makes_the_number_another_one_or_none
     job.settle()
     contact = job.contact_of(record)
     assert (contact["work_phone"], contact["fax"]) == ("+14155550132", "+14155550155")
+
+
+@pytest.mark.parametrize("on_conflict", ["keep_salesforce", "keep_phoneiq"])
+def test_a_number_and_the_country_of_the_other_side_are_edited(start, on_conflict):
+    job = start(on_conflict=on_conflict)
+    record, contact = job.pair_up(MobilePhone="+4930123000", MailingCountry="Deutschland")
+    job.phoneiq.edit(contact, mobile_phone="0222 1234011 (Anna)")
+    job.salesforce.edit(record, MailingCountry="México")
+    job.settle()
+    assert job.salesforce.get(record)["MobilePhone"] == "+492221234011"
+    assert job.phoneiq.get(contact)["mobile_phone"] == "+492221234011"

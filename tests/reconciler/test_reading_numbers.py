@@ -166,3 +166,12 @@ def test_every_number_is_read_back_as_itself_in_whatever_country(style, reader):
             read_in = region if reader == "its own" else reader
             for one in (canonical, f"{canonical};ext=12"):
                 assert canonical_phone(format_phone(one, style, read_in), read_in) == one
+
+
+@pytest.mark.parametrize("text", ["8 (912) 345-63-25", "99 415-555-0132"])
+def test_a_part_of_an_invalid_number_is_no_number(text):
+    assert canonical_phone(text, "US") == INVALID + text
+
+
+def test_a_number_behind_words_with_a_digit():
+    assert canonical_phone("2nd phone: 415-555-0132", "US") == "+14155550132"

@@ -199,3 +199,27 @@ def test_a_blank_or_fallback_name_is_no_other_name(start, first_name):
     job.phoneiq.create(first_name=first_name, last_name="Lovelace", mobile_phone=NUMBER)
     quiet(job)
     assert len(job.salesforce.live()) == len(job.phoneiq.live()) == 1
+
+
+@pytest.mark.parametrize("shared_phone", ["reject", "allow"])
+def test_an_external_id_is_moved_to_a_record_that_has_a_contact(start, shared_phone):
+    job = start(salesforce_external_id_field=EXTERNAL_ID, shared_phone=shared_phone)
+    one, ada = job.pair_up()
+    two, _ = job.pair_up(FirstName="Bob", LastName="Two", MobilePhone="+14155550143")
+    job.salesforce.edit(two, **{EXTERNAL_ID: ada})
+    quiet(job)
+    assert job.phoneiq.refused == job.salesforce.refused == []
+    assert job.phoneiq.get(ada)["first_name"] == "Bob"
+    assert job.salesforce.get(one)["FirstName"] == "Ada"
+
+
+def test_two_records_exchange_their_external_ids(start):
+    job = start(salesforce_external_id_field=EXTERNAL_ID)
+    one, ada = job.pair_up()
+    two, bob = job.pair_up(FirstName="Bob", LastName="Two", MobilePhone="+14155550143")
+    job.salesforce.edit(two, **{EXTERNAL_ID: ada})
+    job.salesforce.edit(one, **{EXTERNAL_ID: bob})
+    quiet(job)
+    assert job.phoneiq.refused == job.salesforce.refused == []
+    assert job.phoneiq.get(ada)["first_name"] == "Bob"
+    assert job.phoneiq.get(bob)["first_name"] == "Ada"

@@ -1,4 +1,4 @@
-"""meltano.yml and the plugins know the same settings, and the tap selects what the mapper needs."""
+"""contact-sync.yml and the plugins know the same settings; the tap selects what is mapped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from target_salesforce.target import TargetSalesforce
 ROOT = Path(__file__).resolve().parents[2]
 # As Meltano reads it: a key that is there twice is an error.
 PROJECT: dict[str, Any] = YAML(typ="safe").load(ROOT / "meltano.yml")
-PLUGINS = {plugin["name"]: plugin for plugins in PROJECT["plugins"].values() for plugin in plugins}
+SYNC: dict[str, Any] = YAML(typ="safe").load(ROOT / "contact-sync.yml")
+PLUGINS = {plugin["name"]: plugin for plugins in SYNC["plugins"].values() for plugin in plugins}
 
 
 #: What singer-sdk adds to a plugin's settings once it has run.
@@ -84,20 +85,37 @@ def test_the_tap_selects_the_fields_of_the_default_mappings() -> None:
     assert needed <= selected
 
 
-def test_env_example_lists_what_prod_reads() -> None:
+def variables() -> set[str]:
+    """The variables that the plugins' configuration names."""
+    return {
+        str(value).removeprefix("$")
+        for plugin in PLUGINS.values()
+        for value in plugin.get("config", {}).values()
+        if str(value).startswith("$")
+    } - {"TAP_CONTACT_SYNC_SHARD"}
+
+
+def test_env_example_lists_what_the_plugins_read() -> None:
     listed = (ROOT / ".env.example").read_text()
-    (prod,) = (env for env in PROJECT["environments"] if env["name"] == "prod")
-    read = {
-        value.removeprefix("$")
-        for plugins in prod["config"]["plugins"].values()
-        for plugin in plugins
-        for value in plugin["config"].values()
-    }
-    assert {name for name in read if f"\n{name}=" not in listed} == set()
+    assert {name for name in variables() if f"\n{name}=" not in listed} == set()
+    assert variables() >= {"PHONEIQ_API_KEY", "SALESFORCE_REFRESH_TOKEN"}
 
 
-def test_secrets_stay_out_of_prod() -> None:
-    (prod,) = (env for env in PROJECT["environments"] if env["name"] == "prod")
-    for plugins in prod["config"]["plugins"].values():
-        for plugin in plugins:
-            assert all(value.startswith("$") for value in plugin["config"].values())
+def test_env_example_leaves_the_environment_to_the_command() -> None:
+    assert "\nMELTANO_ENVIRONMENT=" not in (ROOT / ".env.example").read_text()
+
+
+def test_an_including_project_keeps_its_own_environments_and_default() -> None:
+    assert set(SYNC) == {"jobs", "plugins"}
+
+
+def test_secrets_come_from_variables_only() -> None:
+    for name, plugin in PLUGINS.items():
+        secret = {row["name"] for row in plugin.get("settings", []) if row.get("sensitive")}
+        for setting, value in plugin.get("config", {}).items():
+            assert setting not in secret or value.startswith("$"), (name, setting)
+    for environment in PROJECT["environments"]:
+        if environment["name"] != "sandbox":
+            for plugins in environment.get("config", {}).get("plugins", {}).values():
+                for plugin in plugins:
+                    assert all(value.startswith("$") for value in plugin["config"].values())

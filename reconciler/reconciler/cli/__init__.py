@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import re
+from typing import Any, Final
 
 import click
 
@@ -15,10 +17,23 @@ from reconciler.cli.moving import export, import_
 from reconciler.cli.operator import Operator, shown_errors
 from reconciler.cli.planning import approve, plan
 from reconciler.cli.showing import status
+from reconciler.commands import command
+
+#: In the help of a command, how it is typed without Meltano.
+_EXAMPLE: Final = re.compile(r"(?<=Example: )contact-sync (.*)")
 
 
 class _Commands(click.Group):
     """Commands whose errors that a user can cause are one message, without a traceback."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, with an example that its user can type."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None:
+            return None
+        found = copy.copy(found)
+        found.help = _EXAMPLE.sub(lambda match: command(match[1]), found.help or "")
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was typed."""
@@ -46,7 +61,7 @@ def main(context: click.Context, ledger_url: str | None) -> None:
     context.call_on_close(context.obj.close)
 
 
-for command in (
+for each in (
     status,
     plan,
     approve,
@@ -67,4 +82,4 @@ for command in (
     backup,
     restore,
 ):
-    main.add_command(command)
+    main.add_command(each)

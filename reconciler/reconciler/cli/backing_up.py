@@ -13,11 +13,10 @@ import click
 from sqlalchemy.engine import make_url
 
 from reconciler.cli.operator import Operator, holder, shown_errors
+from reconciler.commands import command, job
 from reconciler.errors import DamagedLedgerError
 from reconciler.ledger import Ledger
 from reconciler.ledger.database import KEPT_BACKUPS
-
-_FULL_REFRESH = "meltano run --full-refresh contact-sync"
 
 
 @click.command()
@@ -43,7 +42,7 @@ def backup(operator: Operator, keep: int, folder: Path | None) -> None:
     Example: contact-sync backup --keep 10
     """
     path = operator.ledger.back_up(keep, folder)
-    click.echo(f"backup: {path}. To put it back: contact-sync restore {path}")
+    click.echo(f"backup: {path}. To put it back: {command(f'restore {path}')}")
 
 
 @click.command()
@@ -62,7 +61,7 @@ def restore(operator: Operator, file: Path, yes: bool) -> None:
         raise click.ClickException(
             "restore puts a file back, and this ledger is a database on a server: use the server's "
             f"own backups, or let ledger_url name the file (sqlite:///{file}); then type: "
-            f"{_FULL_REFRESH}"
+            f"{job('--full-refresh')}"
         )
     reason = _why_not(file)
     if reason:
@@ -74,7 +73,7 @@ def restore(operator: Operator, file: Path, yes: bool) -> None:
         click.confirm(f"Put {file} in the place of {path}?", abort=True)
     with shown_errors():
         _replace(path, file, url)
-    click.echo(f"restored. Its bookmarks are newer than it, so type: {_FULL_REFRESH}")
+    click.echo(f"restored. Its bookmarks are newer than it, so type: {job('--full-refresh')}")
 
 
 def _why_not(file: Path) -> str | None:

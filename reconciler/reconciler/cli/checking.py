@@ -16,6 +16,7 @@ import yaml
 from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago
+from reconciler.commands import job
 from reconciler.errors import LedgerError, SettingsError
 from reconciler.fields.defaults import NEEDED, stream_of
 from reconciler.ledger import Ledger
@@ -111,9 +112,7 @@ def _of_ledger(ledger: Ledger) -> Iterator[Finding]:
             yield Finding(f"{side} read", True, ago(read_at[side]))
         else:
             streams = f"; missing: {', '.join(missing[side])}" if side in missing else ""
-            yield Finding(
-                f"{side} read", False, f"never completely yet{streams}: meltano run contact-sync"
-            )
+            yield Finding(f"{side} read", False, f"never completely yet{streams}: {job()}")
 
 
 def _of_fields(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
@@ -128,10 +127,9 @@ def _of_fields(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     what,
                     False,
-                    f"not extracted yet: add {stream}.* to the select of {_TAP} and type: meltano "
-                    "run contact-sync"
+                    f"not extracted yet: add {stream}.* to the select of {_TAP} and type: {job()}"
                     if side == SALESFORCE
-                    else "not extracted yet: meltano run contact-sync",
+                    else f"not extracted yet: {job()}",
                 )
                 continue
             names = [name for name, where in streams.items() if where == stream]
@@ -151,7 +149,7 @@ def _of_fields(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
                     what,
                     False,
                     f"{', '.join(absent)}: mapped, but not delivered. Add it to the tap's select, "
-                    "then type: meltano run --full-refresh contact-sync",
+                    f"then type: {job('--full-refresh')}",
                 )
             else:
                 yield Finding(
@@ -182,17 +180,15 @@ def _undelivered(
 
 
 def _of_selection(settings: Settings) -> Finding:
-    """Whether the project's meltano.yml selects what the settings need of Salesforce."""
+    """Whether the Meltano project selects what the settings need of Salesforce."""
     what = "selection"
-    path = Path(os.environ.get("MELTANO_PROJECT_ROOT", ".")) / "meltano.yml"
-    if not path.is_file():
-        return Finding(what, None, f"no meltano.yml in {path.parent}; start this in the project")
-    try:
-        project = yaml.safe_load(path.read_text())
-        taps = project["plugins"]["extractors"]
-        patterns = next(tap["select"] for tap in taps if tap["name"] == _TAP)
-    except (yaml.YAMLError, KeyError, TypeError, StopIteration, OSError):
-        return Finding(what, None, f"{path} has no `select` of {_TAP}")
+    folder = Path(os.environ.get("MELTANO_PROJECT_ROOT", "."))
+    if not (folder / "meltano.yml").is_file():
+        return Finding(what, None, f"no meltano.yml in {folder}; start this in the project")
+    found = _selected(folder)
+    if found is None:
+        return Finding(what, None, f"{folder / 'meltano.yml'} has no `select` of {_TAP}")
+    path, patterns = found
     wanted: set[str] = set()
     for name in settings.objects:
         stream = stream_of(name)
@@ -207,6 +203,25 @@ def _of_selection(settings: Settings) -> Finding:
     if missing:
         return Finding(what, False, f"add to the select of {_TAP} in {path}: {', '.join(missing)}")
     return Finding(what, True, f"{len(wanted)} fields of Salesforce in {path}")
+
+
+def _selected(folder: Path) -> tuple[Path, list[str]] | None:
+    """The file of a Meltano project that has the tap's `select`, and its patterns.
+
+    Args:
+        folder: The project's. Its meltano.yml may include further files.
+    """
+    try:
+        main = yaml.safe_load((folder / "meltano.yml").read_text())
+        included = [path for glob in main.get("include_paths") or () for path in folder.glob(glob)]
+        for path in (folder / "meltano.yml", *included):
+            project = yaml.safe_load(path.read_text())
+            for tap in (project.get("plugins") or {}).get("extractors") or ():
+                if tap["name"] == _TAP and tap.get("select"):
+                    return path, tap["select"]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, OSError):
+        return None
+    return None
 
 
 def _is_selected(field: str, patterns: list[str]) -> bool:

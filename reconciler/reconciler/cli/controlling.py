@@ -9,16 +9,18 @@ import click
 
 from reconciler.cli.listing import reject_files
 from reconciler.cli.operator import Operator, holder, shown_errors
+from reconciler.commands import command, job
 from reconciler.ledger.runs import now
 
 #: Contacts that are named before they are deleted.
 _NAMED: Final = 10
 
 
-_NO_WAY_BACK: Final = (
-    "What the sync created in PhoneIQ cannot be found and deleted afterwards: for that, answer no "
-    "and type contact-sync delete --revert instead."
-)
+def _no_way_back() -> str:
+    return (
+        "What the sync created in PhoneIQ cannot be found and deleted afterwards: for that, answer "
+        f"no and type {command('delete --revert')} instead."
+    )
 
 
 @click.command()
@@ -29,10 +31,10 @@ def pause(operator: Operator) -> None:
     Example: contact-sync pause
     """
     if operator.ledger.controls.get("paused_at"):
-        click.echo("already paused; to go on: contact-sync resume")
+        click.echo(f"already paused; to go on: {command('resume')}")
         return
     operator.ledger.controls.set({"paused_at": now()})
-    click.echo("paused: runs store what they see and write nothing. To go on: contact-sync resume")
+    click.echo(f"paused: runs store what they see and write nothing. To go on: {command('resume')}")
 
 
 @click.command()
@@ -45,16 +47,14 @@ def resume(operator: Operator) -> None:
     controls = operator.ledger.controls
     if controls.get("paused_at"):
         controls.set({"paused_at": None})
-        click.echo("resumed: the next run writes what has gathered. meltano run contact-sync")
+        click.echo(f"resumed: the next run writes what has gathered. {job()}")
     elif controls.get("revert"):
-        raise click.ClickException(
-            "a revert is under way; let it end first: meltano run contact-sync"
-        )
+        raise click.ClickException(f"a revert is under way; let it end first: {job()}")
     elif controls.get("deleted_at"):
         operator.ledger.rounds.end()
         operator.ledger.observations.reopen_all()
         controls.set({"deleted_at": None, "active_since": None})
-        click.echo("started anew: the next run finds out who is who. meltano run contact-sync")
+        click.echo(f"started anew: the next run finds out who is who. {job()}")
     else:
         click.echo("not paused")
 
@@ -74,7 +74,7 @@ def resync(operator: Operator, who: str) -> None:
         operator.ledger.rounds.end()
         for row in rows:
             operator.ledger.removals.take_up(row, operator.ledger.runs.latest())
-    click.echo(f"{len(rows)} records are planned again by the next run: meltano run contact-sync")
+    click.echo(f"{len(rows)} records are planned again by the next run: {job()}")
 
 
 @click.command()
@@ -126,7 +126,7 @@ def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bo
     ledger = operator.ledger
     if ledger.controls.get("deleted_at"):
         raise click.ClickException(
-            "the sync is deleted already; to start anew: contact-sync resume"
+            f"the sync is deleted already; to start anew: {command('resume')}"
         )
     if revert:
         _revert(operator, restore=restore, yes=yes, force=force)
@@ -134,7 +134,7 @@ def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bo
     pairs = sum(ledger.overview.pairs_by_object().values())
     if not yes:
         click.confirm(
-            f"Forget {pairs:,} pairs? The records stay on both sides. {_NO_WAY_BACK}", abort=True
+            f"Forget {pairs:,} pairs? The records stay on both sides. {_no_way_back()}", abort=True
         )
     with shown_errors(), ledger.alone(holder("delete")):
         ledger.removals.forget_pairs()
@@ -143,7 +143,7 @@ def delete(operator: Operator, revert: bool, restore: bool, yes: bool, force: bo
             {"deleted_at": now(), "paused_at": None, "active_since": None, "approved": None}
         )
     click.echo(
-        "deleted; take the job out of its schedule. To start anew: contact-sync resume. From here "
+        f"deleted; take the job out of its schedule. To start anew: {command('resume')}. From here "
         "on delete --revert cannot take back what the sync has done so far"
     )
 
@@ -163,8 +163,8 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
     if made * 100 > contacts * percent and not force:
         raise click.ClickException(
             f"this deletes {made:,} of {contacts:,} contacts in PhoneIQ, more than "
-            f"max_delete_percent allows ({percent:g}%); if that is what you want: contact-sync "
-            f"delete --revert {'--restore ' if restore else ''}--force"
+            f"max_delete_percent allows ({percent:g}%); if that is what you want: "
+            + command(f"delete --revert {'--restore ' if restore else ''}--force")
         )
     if made:
         ids = [one.id for one in next(ledger.removals.made())[:_NAMED]]
@@ -181,4 +181,4 @@ def _revert(operator: Operator, *, restore: bool, yes: bool, force: bool) -> Non
         ledger.controls.set(
             {"revert": "restore" if restore else "delete", "paused_at": None, "approved": None}
         )
-    click.echo("the next runs revert it: meltano run contact-sync")
+    click.echo(f"the next runs revert it: {job()}")

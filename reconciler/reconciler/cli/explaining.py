@@ -9,10 +9,11 @@ from rich.text import Text
 
 from reconciler.cli.listing import reject_files, reject_rows
 from reconciler.cli.operator import Operator, ago, as_json, named, print_rows, shown
+from reconciler.commands import command, job
 from reconciler.fields.canonical import known
 from reconciler.fields.record_mapper import Delivered, Exchange
 from reconciler.ledger.overview import Dossier, Overview, PairDossier, Sent
-from reconciler.lifecycle import REMEDIES
+from reconciler.lifecycle import remedy_of
 from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side, other
 from reconciler.settings import Settings
 
@@ -154,7 +155,7 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
     if one.holder is not None:
         notes.append(
             f"{where} is skipped as duplicate_phone: {one.holder} holds its number. To change it: "
-            f"{REMEDIES['duplicate_phone']}"
+            f"{remedy_of('duplicate_phone')}"
         )
     if one.merged_away:
         notes.append(
@@ -174,7 +175,7 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
     )
     notes.extend(
         f"the {write.action} in {write.side} was sent {_times(write.tries)}, last by run "
-        f"{write.run}, and is not seen to arrive yet; was it refused? contact-sync rejects"
+        f"{write.run}, and is not seen to arrive yet; was it refused? {command('rejects')}"
         for write in one.sent
         if write.confirmed_run is None
     )
@@ -182,7 +183,7 @@ def _notes(one: Dossier, pair: PairDossier | None, settings: Settings) -> list[s
         side = other(one.side)
         notes.append(
             f"{where} has no pair yet: the next run creates it in {side}, where "
-            f"sync_direction ({settings.sync_direction}) allows it: meltano run contact-sync"
+            f"sync_direction ({settings.sync_direction}) allows it: {job()}"
         )
     return notes
 
@@ -214,7 +215,7 @@ def _not_accepted(field: str, one: Dossier) -> str:
 
 
 def _remedy(reason: str, one: Dossier) -> str:
-    return REMEDIES[reason].replace("resync ID", f"resync {one.id}")
+    return remedy_of(reason, one.id)
 
 
 def _times(number: int) -> str:

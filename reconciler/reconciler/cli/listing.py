@@ -14,8 +14,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago, as_csv, as_json, named, print_rows, shown
+from reconciler.commands import command
 from reconciler.ledger.runs import Run
-from reconciler.lifecycle import REMEDIES
+from reconciler.lifecycle import remedy_of
 from reconciler.model import SIDES, SkipReason, Winner
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -46,13 +47,14 @@ def _most(form: str | None, limit: int | None) -> int | None:
     return (limit or _SCREEN) + 1
 
 
-def _for_people(operator: Operator, rows: Sequence[Any], limit: int | None, command: str) -> Any:
+def _for_people(operator: Operator, rows: Sequence[Any], limit: int | None, name: str) -> Any:
     """The rows that are shown; says so where there are none, or more."""
     limit = limit or _SCREEN
     if not rows:
         operator.console.print("none")
     if len(rows) > limit:
-        operator.console.print(f"{limit:,} shown; for more: {command} --limit {limit * 10}")
+        more = command(f"{name} --limit {limit * 10}")
+        operator.console.print(f"{limit:,} shown; for more: {more}")
     return rows[:limit]
 
 
@@ -78,7 +80,7 @@ def history(operator: Operator, form: str | None, limit: int | None) -> None:
             ],
         )
         return
-    runs = _for_people(operator, runs, limit, "contact-sync history")
+    runs = _for_people(operator, runs, limit, "history")
     if runs:
         print_runs(operator.console, runs)
     for run in runs:
@@ -132,7 +134,7 @@ def skips(
         names = ("reason", "side", "object", "id", "field", "holder")
         as_csv(names, (row._asdict() for row in rows))
         return
-    rows = _for_people(operator, rows, limit, "contact-sync skips")
+    rows = _for_people(operator, rows, limit, "skips")
     if not rows:
         return
     listed: list[list[Any]] = []
@@ -142,8 +144,8 @@ def skips(
     print_rows(operator.console, ("reason", "record", "what"), listed)
     operator.console.print()
     for name in sorted({row.reason for row in rows}):
-        operator.console.print(f"{name}: {REMEDIES[name]}", markup=False)
-    operator.console.print("all about one of them: contact-sync explain ID")
+        operator.console.print(f"{name}: {remedy_of(name)}", markup=False)
+    operator.console.print(f"all about one of them: {command('explain ID')}")
 
 
 @click.command()
@@ -167,7 +169,7 @@ def conflicts(
                  "resolution")  # fmt: skip
         as_csv(names, (row._asdict() for row in rows))
         return
-    rows = _for_people(operator, rows, limit, "contact-sync conflicts")
+    rows = _for_people(operator, rows, limit, "conflicts")
     if not rows:
         return
     listed = [
@@ -210,8 +212,8 @@ def pairs(operator: Operator, name_mismatch: bool, form: str | None, limit: int 
         else:
             as_csv(names, listed)
         return
-    command = "contact-sync pairs --name-mismatch" if name_mismatch else "contact-sync pairs"
-    rows = _for_people(operator, rows, limit, command)
+    typed = command("pairs --name-mismatch" if name_mismatch else "pairs")
+    rows = _for_people(operator, rows, limit, typed)
     if rows:
         cells = [[str(getattr(row, name)) for name in names] for row in rows]
         print_rows(operator.console, tuple(name.replace("_", " ") for name in names), cells)
@@ -242,7 +244,7 @@ def rejects(
         names = ("time", "target", "stream", "action", "id", "code", "fields", "message")
         as_csv(names, rows)
         return
-    rows = _for_people(operator, rows, limit, "contact-sync rejects")
+    rows = _for_people(operator, rows, limit, "rejects")
     for row in rows:
         fields = f" ({row['fields']})" if row["fields"] else ""
         operator.console.print(
@@ -262,7 +264,7 @@ def rejects(
         operator.console.print(
             "\nThe next two runs try them again, then they are left out until a value changes. "
             "What a value has to be is in the message; all about one of them: "
-            "contact-sync explain ID"
+            f"{command('explain ID')}"
         )
 
 

@@ -17,7 +17,7 @@ else, so it can be typed while a run is under way.
 
 Through Meltano, with the settings that the job uses:
 
-    meltano invoke reconciler:status
+    meltano --environment prod invoke reconciler:status
     meltano --environment prod invoke reconciler:explain 003Sb0000004OtZIAU
 
 On its own, the ledger is named by the option `--ledger-url` or in the environment; other settings

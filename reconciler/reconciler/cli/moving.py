@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from reconciler.cli.operator import Operator, holder, shown_errors
+from reconciler.commands import job
 from reconciler.ledger import Ledger
 from reconciler.ledger.moving import FORM
 
@@ -41,10 +42,7 @@ def export(operator: Operator, file: Path) -> None:
             output.write(json.dumps(line, ensure_ascii=False) + "\n")
     click.echo(f"{lines:,} pairs and records are in {file}")
     if ledger.overview.open_writes():
-        click.echo(
-            "writes are under way that nobody has seen arrive; export again after: meltano run "
-            "contact-sync"
-        )
+        click.echo(f"writes are under way that nobody has seen arrive; export again after: {job()}")
 
 
 @click.command("import")
@@ -67,7 +65,7 @@ def import_(operator: Operator, file: Path) -> None:
         lines = _lines(file, opened)
         first = next(lines, {})
         if first.get("contact_sync") != FORM or not isinstance(first.get("salt"), str):
-            raise click.ClickException(f"{file} was not made by contact-sync export")
+            raise click.ClickException(f"{file} was not made by the command export")
         ledger = Ledger(url)
         try:
             with ledger.alone(holder("import")):
@@ -84,7 +82,7 @@ def import_(operator: Operator, file: Path) -> None:
             ledger.close()
     click.echo(
         f"{made:,} pairs and {alone:,} single records. Now let the job use this ledger, and type: "
-        "meltano run --full-refresh contact-sync"
+        f"{job('--full-refresh')}"
     )
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reconciler.commands import STARTED_BY_MELTANO, job
 from reconciler.errors import ReconcilerError
 from reconciler.fields.canonical import known
 from reconciler.fields.ids import salesforce_id
@@ -37,8 +38,6 @@ _READABLE: Final = 24
 _GAP: Final = 2
 
 _PREFIX: Final = "RECONCILER_"
-#: Set in every command that Meltano invokes.
-_MELTANO: Final = "MELTANO_USER_AGENT"
 
 #: Columns of a screen on which both names of a field fit a line.
 _WIDE: Final = 120
@@ -120,7 +119,7 @@ class Operator:
             SettingsError: One of them is wrong.
         """
         # Meltano passes all settings that there are: what it does not pass has its default.
-        is_complete = _MELTANO in os.environ and f"{_PREFIX}SYNC_DIRECTION" in os.environ
+        is_complete = STARTED_BY_MELTANO in os.environ and f"{_PREFIX}SYNC_DIRECTION" in os.environ
         held = None if ledger is None or is_complete else ledger.controls.get("settings")
         config: dict[str, Any] = dict(held or {})
         for name in JSON_SCHEMA["properties"]:
@@ -145,7 +144,7 @@ class Operator:
         if not rows:
             raise click.ClickException(
                 "the ledger knows no record with this id, phone number or e-mail address. If it "
-                "is new, the next run will see it: meltano run contact-sync"
+                f"is new, the next run will see it: {job()}"
             )
         return rows
 

@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from reconciler.cli.operator import Operator, ago, as_json, named, shown, shown_errors
+from reconciler.commands import command, job
 from reconciler.ledger import Ledger
 from reconciler.lifecycle import waiting
 from reconciler.model import PHONEIQ, SALESFORCE, Side, Write, allows
@@ -90,7 +91,7 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
         click.echo("withdrawn: runs write without approval again")
         return
     if plan is None:
-        raise click.UsageError("which plan? To see it: contact-sync plan")
+        raise click.UsageError(f"which plan? To see it: {command('plan')}")
     settings = operator.settings()
     name, unguarded = PlanId(), Unguarded()
     with shown_errors(), ledger.copy() as copy:
@@ -105,7 +106,7 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
         if str(name) != plan:
             raise click.ClickException(
                 f"plan {plan} is not what the next run would write now; that is plan {name}: "
-                "contact-sync plan"
+                f"{command('plan')}"
             )
         ledger.approvals.clear()
         for chunk in copy.approvals.all():
@@ -114,14 +115,13 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
     left = [side for side in sides if allows(settings.sync_direction, side)]
     ledger.rounds.end()
     ledger.controls.set({"approved": {"plan": plan, "left": left}})
-    click.echo(f"approved: the next run writes plan {plan} and no other. meltano run contact-sync")
+    click.echo(f"approved: the next run writes plan {plan} and no other. {job()}")
 
 
 def _check_read(ledger: Ledger) -> None:
     if len(ledger.runs.complete()) < 2:
         raise click.ClickException(
-            "both sides have to be read completely before anything is planned: "
-            "meltano run contact-sync"
+            f"both sides have to be read completely before anything is planned: {job()}"
         )
 
 
@@ -154,12 +154,12 @@ def _show(
     if unguarded.ended:
         _show_ended(operator, list(unguarded.ended))
     if total > len(writes):
-        console.print(f"and {total - len(writes):,} more: contact-sync plan --limit {total}")
+        console.print(f"and {total - len(writes):,} more: {command(f'plan --limit {total}')}")
     _show_standing(operator)
     for message in dict.fromkeys(unguarded.stopped.values()):
         console.print(f"a run stops before this: {message}", markup=False)
     if (total or unguarded.ended) and is_whole:
-        console.print(f"to let the next run write exactly this: contact-sync approve {name}")
+        console.print(f"to let the next run write exactly this: {command(f'approve {name}')}")
 
 
 def _show_ended(operator: Operator, pairs: list[tuple[str, str]]) -> None:
@@ -200,9 +200,8 @@ def _show_standing(operator: Operator) -> None:
         (now - datetime.fromisoformat(moment.replace("Z", "+00:00"))).total_seconds() > _OLD
         for moment in read_at.values()
     ):
-        console.print("this is old; to plan on new data: RECONCILER_DRY_RUN=true meltano run "
-                      "contact-sync")  # fmt: skip
+        console.print(f"this is old; to plan on new data: RECONCILER_DRY_RUN=true {job()}")
     if ledger.controls.get("deleted_at"):
-        console.print("the sync is deleted; to start anew: contact-sync resume")
+        console.print(f"the sync is deleted; to start anew: {command('resume')}")
     elif ledger.controls.get("paused_at"):
-        console.print("the sync is paused, nothing of this is written before: contact-sync resume")
+        console.print(f"the sync is paused, nothing of this is written before: {command('resume')}")

@@ -47,6 +47,8 @@ _LINES: Final = {
     PhoneNumberType.MOBILE,
     PhoneNumberType.FIXED_LINE_OR_MOBILE,
 }
+#: A number that these stand before is a part of a longer one, which is not valid.
+_DIGIT_BEFORE: Final = re.compile(r"\d[^\w,;:/|]*$")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
 #: By country code, the digit that may stand before a mobile number, and how long the number is
@@ -122,8 +124,11 @@ def _may_be_spelled(number: str) -> bool:
 def _numbers_in(text: str, region: str | None) -> list[str]:
     """All valid numbers in a text, each once."""
     found: dict[str, None] = {}
+    end = 0
     for match in PhoneNumberMatcher(text, region):
-        found[_formatted(match.number)] = None
+        if not _DIGIT_BEFORE.search(text[end : match.start]):
+            found[_formatted(match.number)] = None
+        end = match.end
     return list(found)
 
 

@@ -34,6 +34,9 @@ from reconciler.model import (
 from reconciler.rules.merging import Decision, Rule
 from reconciler.settings import Settings
 
+#: Why a number is written that its record has already: a country is written beside it.
+BESIDE_COUNTRY: Final = "country"
+
 
 class Held(NamedTuple):
     """The mapped values of one record, in the order of the mapping.
@@ -293,7 +296,8 @@ class Exchange:
             return {
                 position: changes[field][1]
                 for position, field in enumerate(self._fields[to])
-                if field in changes
+                # What is sent beside a country was there before: it says nothing of the other side.
+                if field in changes and changes[field][2] != BESIDE_COUNTRY
             }
         if made_from is None:
             return {}
@@ -393,7 +397,7 @@ class Exchange:
             ):
                 sent, skip = self.outgoing(index, to, number, None)
                 if skip is None:
-                    found[field] = Change(number, number, "country", sent)
+                    found[field] = Change(number, number, BESIDE_COUNTRY, sent)
         return found
 
     def recall_numbers(

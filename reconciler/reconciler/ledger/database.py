@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
+from reconciler.commands import command, job
 from reconciler.errors import DamagedLedgerError, LedgerError
 from reconciler.ledger import postgresql, sqlite
 from reconciler.ledger.lease import Lease
@@ -161,8 +162,7 @@ class Database:
 
     def _none(self) -> LedgerError:
         return LedgerError(
-            f"there is no ledger {self._backend.named(self._url)}; the first run makes it: "
-            "meltano run contact-sync"
+            f"there is no ledger {self._backend.named(self._url)}; the first run makes it: {job()}"
         )
 
     def _said(self, error: DBAPIError) -> str:
@@ -366,11 +366,11 @@ def _check_version(values: Mapping[str, str], *, may_migrate: bool) -> None:
     if found > SCHEMA_VERSION:
         advice = "install the newer reconciler that made it"
     elif found >= OLDEST:
-        advice = "the next run brings it up to date: meltano run contact-sync"
+        advice = f"the next run brings it up to date: {job()}"
     else:
         advice = (
-            "take the pairs along: contact-sync export with the older reconciler that made "
-            "it, then contact-sync import with this one, into a ledger_url of its own"
+            "take the pairs along: export with the older reconciler that made it, then "
+            f"{command('import')} with this one, into a ledger_url of its own"
         )
     raise LedgerError(
         f"the ledger has schema version {found}, this reconciler knows {SCHEMA_VERSION}: {advice}"

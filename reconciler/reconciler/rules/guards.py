@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from reconciler.commands import command
+
 #: A plan that clears a field in this many pairs or fewer passes, whatever their share.
 CLEARS_ALLOWED: Final = 20
 #: A plan that updates this many pairs or fewer passes, whatever their share.
 UPDATES_ALLOWED: Final = 100
-
-_WAY_OUT: Final = (
-    "Nothing was written. If it is a mistake, {undo}, then run the job again. If it is meant, look "
-    "at it with contact-sync plan and allow it with contact-sync approve PLAN"
-)
 
 
 class Limits(NamedTuple):
@@ -28,6 +25,13 @@ class Limits(NamedTuple):
     ended: float
     cleared: float
     updated: float | None
+
+
+def _way_out(undo: str) -> str:
+    return (
+        f"Nothing was written. If it is a mistake, {undo}, then run the job again. If it is meant, "
+        f"look at it with {command('plan')} and allow it with {command('approve PLAN')}"
+    )
 
 
 def need_counting(open_pairs: int, pairs: int, limits: Limits) -> bool:
@@ -53,7 +57,7 @@ def deletions_message(ended: int, pairs: int, limits: Limits) -> str | None:
     """
     if not _exceeds(ended, pairs, limits.ended, 0):
         return None
-    way_out = _WAY_OUT.format(
+    way_out = _way_out(
         undo="restore the records where they were deleted (for example from the recycle bin)"
     )
     return (
@@ -73,7 +77,7 @@ def updates_message(
         pairs: All pairs.
         limits: What is allowed.
     """
-    way_out = _WAY_OUT.format(undo="undo the import or mass edit where it was made")
+    way_out = _way_out(undo="undo the import or mass edit where it was made")
     for field, number in sorted(cleared.items()):
         if _exceeds(number, pairs, limits.cleared, CLEARS_ALLOWED):
             return (
