@@ -19,16 +19,13 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from reconciler.commands import job
 from reconciler.ending import ending, terminate
 from reconciler.errors import IncompleteExtractError, ReconcilerError, SettingsError
+from reconciler.marker import KEY, delivering, marked, marker_in
 from reconciler.output import MessageWriter, Output
 from reconciler.run import Run
 from reconciler.settings import JSON_SCHEMA, Settings
 
 if TYPE_CHECKING:
     import singer_sdk.singerlib as singer
-
-#: Where a STATE carries the ledger's marker: taps of the SDK keep unknown bookmarks, tap-salesforce
-#: keeps unknown keys beside them.
-_MARKER: Final = "contact_sync"
 
 #: The most bytes of messages that are decoded at once.
 _TOGETHER: Final = 262_144
@@ -261,7 +258,7 @@ class Reconciler(InlineMapper):
         if not self._started:
             self._started = True
             state = _decoded(self._state)
-            marker = _marker_in(state)
+            marker = marker_in(state)
             self.run.check_marker(marker, has_bookmark=_has_bookmark(state))
             self.run.note_delivered(marker)
         return ()
@@ -325,13 +322,11 @@ class Reconciler(InlineMapper):
         state = _decoded(self._state)
         marker = self.run.marker
         if delivered:
-            marker = {**marker, "delivered": marker["run"]}
+            marker = delivering(marker)
         # The next run reads every stream from its bookmark, also after a crash in a later one.
         state.pop("current_stream", None)
         state.pop("complete", None)
-        state[_MARKER] = marker
-        state["bookmarks"] = (state.get("bookmarks") or {}) | {_MARKER: marker}
-        self.message_writer.write_message({"type": "STATE", "value": state})
+        self.message_writer.write_message({"type": "STATE", "value": marked(state, marker)})
         self.message_writer.flush()
 
 
@@ -379,12 +374,6 @@ def _kind_of(value: Any) -> str:
     return _KINDS.get(type(value), "a number")
 
 
-def _marker_in(state: Mapping[str, Any]) -> dict[str, Any] | None:
-    bookmarks = state.get("bookmarks")
-    marker = state.get(_MARKER) or (bookmarks or {}).get(_MARKER)
-    return marker if isinstance(marker, dict) else None
-
-
 def _has_bookmark(state: Mapping[str, Any]) -> bool:
     """Whether the extract does not begin at the beginning."""
     bookmarks = state.get("bookmarks")
@@ -393,7 +382,7 @@ def _has_bookmark(state: Mapping[str, Any]) -> bool:
     return any(
         value is not None and not key.startswith(("version", "starting_", "replication_key_sign"))
         for stream, bookmark in bookmarks.items()
-        if stream != _MARKER and isinstance(bookmark, dict)
+        if stream != KEY and isinstance(bookmark, dict)
         for key, value in bookmark.items()
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from reconciler.errors import LeaseHeldError, SettingsError
@@ -129,6 +129,15 @@ class ShardRun(Run):
             Round(self._run, self._side, self._shard.of, self.settings.fingerprint)
         )
         logger.info("%s: everyone is paired, the shards can begin", self.name)
+
+    def note_delivered(self, marker: Mapping[str, Any] | None) -> None:
+        """Note that the target of an earlier shard has done its work; see `Run.note_delivered`.
+
+        A marker of another ledger, or of another copy of this one, says nothing: nothing else hangs
+        on a shard's STATE.
+        """
+        if marker is not None and self._mismatch(marker) is None:
+            super().note_delivered(marker)
 
     def _planner(self) -> Planner:
         return Planner(

@@ -190,10 +190,14 @@ class Job:
         self, pipe: str, shard: str, *, target: Callable[[list[Message]], list[Message]] = list
     ) -> Passed:
         """A shard of the writes of a pipe, and what the target makes of them."""
-        passed = self._passed(
-            pipe, lambda: TapContactSync.invoke(config=self._config(pipe, shard=shard))
-        )
-        deliver(self.salesforce if pipe == TO_SALESFORCE else self.phoneiq, target(passed.messages))
+        state_id = f"{pipe} {shard}"
+        given = io.StringIO(json.dumps(self.states.get(state_id, {})))
+        config = self._config(pipe, shard=shard)
+        passed = self._passed(pipe, lambda: TapContactSync.invoke(config=config, state=given))
+        writes = self.salesforce if pipe == TO_SALESFORCE else self.phoneiq
+        state = deliver(writes, target(passed.messages))
+        if state is not None:
+            self.states[state_id] = state
         return passed
 
     def _config(self, pipe: str, **more: str) -> _ConfigInput:

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from reconciler.cli import main as contact_sync
 
-from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE, Job
+from tests.reconciler.job import OBSERVE, OBSERVE_SALESFORCE, TO_PHONEIQ, TO_SALESFORCE, Job
 
 
 def refusing(messages):
@@ -199,6 +199,53 @@ def test_a_target_that_crashes_after_its_first_write_parks_nothing(start, side):
     run(job, up_to_the_first_write)
     assert skips(job) == []
     assert len(job.salesforce.live()) == len(job.phoneiq.live()) == 2
+
+
+def sharded(job: Job, target=list) -> list[int]:
+    """The job in two shards a side; how much each of them sent."""
+    sent = []
+    for read, to in (((OBSERVE, OBSERVE_SALESFORCE), TO_PHONEIQ), ((OBSERVE,), TO_SALESFORCE)):
+        passed = [job.pipe(pipe) for pipe in read]
+        passed += [job.shard(to, f"{one}/2", target=target) for one in (1, 2)]
+        assert not any(one.code for one in passed), passed[-1].text
+        sent += [len(one.records) for one in passed[-2:]]
+    return sent
+
+
+def people(job: Job, number: int = 4) -> None:
+    """Some in Salesforce only."""
+    for one in range(number):
+        job.salesforce.create("Contact", FirstName=f"P{one}", MobilePhone=f"+14155550{100 + one}")
+
+
+def test_what_is_not_accepted_in_a_sharded_job(start):
+    job = start(max_rejects_percent=100)
+    people(job)
+    assert [sum(sharded(job, refusing)) for _ in range(5)] == [4, 4, 4, 0, 0]
+    assert skips(job) == [("not_accepted", None)] * 4
+
+
+def test_shards_whose_targets_crash_park_nothing(start):
+    job = start()
+    people(job, 12)
+    for _ in range(4):
+        assert sum(sharded(job, up_to_the_first_write)) > 0
+    assert skips(job) == []
+    sharded(job)
+    sharded(job)
+    assert len(job.phoneiq.live()) == 12
+    assert not sum(sharded(job))
+
+
+def test_the_state_of_a_shard_that_is_of_another_ledger_says_nothing(start):
+    job = start(max_rejects_percent=100)
+    people(job)
+    sharded(job, refusing)
+    job.lose_ledger()
+    for pipe in (OBSERVE, OBSERVE_SALESFORCE):
+        del job.states[pipe]
+    assert sum(sharded(job, crashed)) == 4
+    assert [sum(sharded(job, refusing)) for _ in range(4)] == [4, 4, 4, 0]
 
 
 @pytest.mark.parametrize("side", ["salesforce", "phoneiq"])

@@ -296,7 +296,9 @@ def tap(job, tmp_path, pipe, shard, program=None):
         json.dumps({"mode": pipe, "ledger_url": job.ledger_url, "shard": shard} | job.settings)
     )
     program = program or [Path(sys.executable).with_name("tap-contact-sync")]
-    command = [*program, "--config", config]
+    state = tmp_path / f"{pipe}-{shard.replace('/', 'of')}-state.json"
+    state.write_text(json.dumps(job.states.get(f"{pipe} {shard}", {})))
+    command = [*program, "--config", config, "--state", state]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -321,8 +323,9 @@ def test_four_processes_at_the_same_time(start, tmp_path):
     assert key(one for messages in sent for one in records(messages)) == key(
         alone.pipe(TO_PHONEIQ).records
     )
-    for messages in sent:
-        deliver(job.phoneiq, messages)
+    for one, messages in enumerate(sent, 1):
+        assert [message["type"] for message in messages].index("STATE") == len(messages) - 1
+        job.states[f"{TO_PHONEIQ} {one}/4"] = deliver(job.phoneiq, messages)
     while sharded(job, 4):
         pass
     alone.settle()
