@@ -13,6 +13,7 @@ from reconciler.cli.explaining import explain
 from reconciler.cli.listing import conflicts, history, pairs, rejects, skips
 from reconciler.cli.moving import export, import_
 from reconciler.cli.operator import Operator, shown_errors
+from reconciler.cli.pairing import pair, unpair
 from reconciler.cli.planning import approve, plan
 from reconciler.cli.showing import status
 
@@ -60,6 +61,8 @@ for command in (
     pause,
     resume,
     resync,
+    pair,
+    unpair,
     forget,
     delete,
     export,
