@@ -139,6 +139,7 @@ class Planner:
         by_phone = self._ledger.pairs.by_phone_alone(
             self._run, skip_mismatches=settings.on_name_mismatch == "skip"
         )
+        separated = self._ledger.pairs.separated()
         for groups, holders in self._ledger.pairs.groups_by_phone():
             made: list[tuple[int, int]] = []
             duplicates: dict[int, int] = {}
@@ -150,6 +151,7 @@ class Planner:
                     shared_phone=settings.shared_phone,
                     on_name_mismatch=settings.on_name_mismatch,
                     created=self._created_values(group),
+                    separated=separated,
                 )
                 made += found.pairs
                 duplicates |= found.duplicates
@@ -206,6 +208,9 @@ class Planner:
     def writes(self) -> Iterator[list[Write]]:
         """The writes, in chunks; each chunk is committed before it is handed out."""
         plans = self._ledger.plans
+        if stale := self._stale_references():
+            # Before the writes that give these references to others.
+            yield stale
         for planned in self._planned_pairs(self._shard):
             yield self._commit(planned)
         self._pair_waiting()
@@ -216,6 +221,23 @@ class Planner:
                 yield self._commit([self._plan_create(record) for record in alone])
             if not self._pair_waiting():
                 break
+
+    def _stale_references(self) -> list[Write]:
+        """Take references away that an operator's word has made wrong, until they are gone."""
+        field = (
+            _SALESFORCE_ID if self._side == PHONEIQ else self._settings.salesforce_external_id_field
+        )
+        # Of several shards, the first one takes them.
+        if field is None or (self._shard is not None and self._shard[0]):
+            return []
+        stale = self._ledger.pairs.stale_references(self._side)
+        self._summary.updated += len(stale)
+        return [
+            Write.update(
+                self._side, one.object, one.id, {field: _set_to(None, "unpaired", one.reference)}
+            )
+            for one in stale
+        ]
 
     def _planned_pairs(self, shard: Shard | None) -> Iterator[list[tuple[Outcome, Write | None]]]:
         """What planning the open pairs comes to, in chunks; nothing is committed."""

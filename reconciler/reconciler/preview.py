@@ -47,10 +47,13 @@ class Unguarded:
     Attributes:
         stopped: What each guard that stops it says, by side.
         ended: Salesforce and PhoneIQ id of each pair that it ends.
+        by_phone: Of the pairs by phone that it writes to first, how many are of people with
+            different full names, and how many there are; None where it writes to no side.
     """
 
     stopped: dict[Side, str] = dataclasses.field(default_factory=dict)
     ended: dict[tuple[str, str], None] = dataclasses.field(default_factory=dict)
+    by_phone: tuple[int, int] | None = None
 
 
 def previewed(
@@ -82,6 +85,9 @@ def previewed(
             planner.check_guards()
         else:
             unguarded.ended |= dict.fromkeys(copy.pairs.ending())
+            if unguarded.by_phone is None:
+                # Once the first side is planned, they count as planned.
+                unguarded.by_phone = copy.pairs.count_unplanned_by_phone()
             try:
                 planner.check_guards()
             except GuardError as error:

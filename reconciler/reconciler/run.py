@@ -458,21 +458,33 @@ class Run:
             return
         if asked["approved"] is not None:
             check_approved(self._ledger, self.settings, side, asked["approved"]["plan"])
-        if self._ledger.plans.is_at_rest():
+        has_stale = bool(self._ledger.pairs.stale_references(side))
+        if self._ledger.plans.is_at_rest() and not has_stale:
             self._close_plan(side)
             return
         planner = Planner(self._ledger, self.settings, side, self._run, self.summary)
         planner.pair()
+        self._say_name_mismatches()
         if asked["approved"] is None:
             planner.check_guards()
         total = self._ledger.plans.count_open(side)
-        for writes in planner.writes() if total else ():
+        for writes in planner.writes() if total or has_stale else ():
             yield writes
             self._progress.show("decided and sent", planner.decided, total)
             if self.is_paused():
                 return
         self.summary.unconfirmed = self._ledger.plans.count_unconfirmed(side)
         self._close_plan(side)
+
+    def _say_name_mismatches(self) -> None:
+        """Say before the first write that people with different names have become pairs."""
+        if self.summary.name_mismatches:
+            logger.warning(
+                "%s: %s pairs by phone that this run has made join people with different names: %s",
+                self.name,
+                f"{self.summary.name_mismatches:,}",
+                command("pairs --name-mismatch"),
+            )
 
     def _close_plan(self, side: Side) -> None:
         """Note that all that a side needed was handed out."""

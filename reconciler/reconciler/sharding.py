@@ -123,6 +123,7 @@ class ShardRun(Run):
             check_approved(self._ledger, self.settings, self._side, approved["plan"])
         planner = self._planner()
         planner.pair()
+        self._say_name_mismatches()
         if approved is None:
             planner.check_guards()
         self._ledger.rounds.begin(

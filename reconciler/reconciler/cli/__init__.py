@@ -15,6 +15,7 @@ from reconciler.cli.explaining import explain
 from reconciler.cli.listing import conflicts, history, pairs, rejects, skips
 from reconciler.cli.moving import export, import_
 from reconciler.cli.operator import Operator, shown_errors
+from reconciler.cli.pairing import pair, unpair
 from reconciler.cli.planning import approve, plan
 from reconciler.cli.showing import status
 from reconciler.commands import command
@@ -75,6 +76,8 @@ for each in (
     pause,
     resume,
     resync,
+    pair,
+    unpair,
     forget,
     delete,
     export,

@@ -17,7 +17,11 @@ from reconciler.lifecycle import remedy_of
 from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side, other
 from reconciler.settings import Settings
 
-_FOUND_BY: Final = {"reference": "one names the other", "phone": "they share a phone number"}
+_FOUND_BY: Final = {
+    "reference": "one names the other",
+    "phone": "they share a phone number",
+    "operator": "contact-sync pair",
+}
 
 
 @click.command()

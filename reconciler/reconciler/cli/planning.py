@@ -63,6 +63,7 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
                 "plan": str(name),
                 "counts": counts,
                 "ended_pairs": [list(pair) for pair in unguarded.ended],
+                "name_mismatches": (unguarded.by_phone or (0,))[0],
                 "open_writes": ledger.overview.open_writes(),
                 "stopped": list(unguarded.stopped.values()),
                 "read_at": ledger.overview.read_at(),
@@ -145,9 +146,15 @@ def _show(
     elif unguarded.ended:
         console.print(Text(f"plan {name}: nothing is written", "bold"))
     elif open_writes := operator.ledger.overview.open_writes():
-        console.print(f"nothing new to write; {waiting(open_writes)}: meltano run contact-sync")
+        console.print(f"nothing new to write; {waiting(open_writes)}: {job()}")
     else:
         console.print("in sync: the next run has nothing to write")
+    mismatches, by_phone = unguarded.by_phone or (0, 0)
+    if mismatches:
+        console.print(
+            f"{mismatches:,} of {by_phone:,} pairs by phone join people with different names: "
+            f"{command('pairs --name-mismatch')}"
+        )
     for write in writes:
         _show_write(operator, write)
     console.print()

@@ -29,8 +29,13 @@ from reconciler.ledger.tables import (
 FORM: Final = 1
 #: Columns of a record that mean something in its own ledger only.
 _OWN: Final = frozenset(
-    {"row", "pair", "duplicate_of", "settled", "creating", "digest", "stamp", "missing"}
-)
+    {
+        "row", "pair", "duplicate_of", "settled", "creating", "digest", "stamp", "missing",
+        "reference_run",
+    }
+)  # fmt: skip
+#: Columns that exports of 0.1.0 do not have.
+_LATER: Final = {"full_name": False, "merged_away": False}
 
 
 class Moving:
@@ -172,8 +177,9 @@ class Moving:
         *,
         pair: int | None,
     ) -> None:
+        record = _LATER | given["record"]
         values = {
-            column.name: given["record"][column.name]
+            column.name: record[column.name]
             for column in records.columns
             if column.name not in _OWN
         }

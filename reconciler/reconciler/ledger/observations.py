@@ -26,7 +26,7 @@ from sqlalchemy.schema import CreateIndex
 from reconciler.errors import DamagedLedgerError
 from reconciler.fields.canonical import text
 from reconciler.fields.defaults import IDENTITY
-from reconciler.fields.ids import object_of
+from reconciler.fields.ids import object_of, salesforce_id
 from reconciler.fields.phones import match_number
 from reconciler.ledger.database import Database, repeatable
 from reconciler.ledger.rows import (
@@ -405,13 +405,15 @@ class Observations:
         """Whether someone changed a field.
 
         A field that is extracted for the first time did not change, and a value that the sync
-        itself had sent did not come from someone.
+        itself had sent did not come from someone. A reference that is gone says nothing about the
+        person: the sync takes those of separated records away.
         """
         held = self._layouts.fields(before.layout, before.body)
         awaited = from_json(before.awaits) if before.awaits else {}
         return any(
             value != held[field]
             and not (field in awaited and _shows(item, position, awaited[field]))
+            and not (value is None and _is_reference(held[field], before.reference))
             for position, (field, value) in enumerate(zip(item.fields, item.values, strict=True))
             if field in held
         )
@@ -743,6 +745,11 @@ def _record(row: int, item: Observation, named_in: int | None) -> tuple[Any, ...
         item.full_name,
         named_in if item.reference else None,
     )
+
+
+def _is_reference(value: Any, reference: str | None) -> bool:
+    """Whether a field's value is the reference that its record had."""
+    return isinstance(value, str) and salesforce_id(value) == reference
 
 
 def _shows(item: Observation, position: int, value: Any) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    case,
     delete,
     exists,
     false,
@@ -35,15 +36,17 @@ from reconciler.ledger.rows import (
     is_paired,
     pack,
     set_records,
+    stale_references,
     to_heirs_that_are_created,
 )
-from reconciler.ledger.sets import among, insert_rows, update_rows
+from reconciler.ledger.sets import among, insert_rows, put_rows, update_rows
 from reconciler.ledger.tables import (
     is_given_up,
     observations,
     pairs,
     phone_numbers,
     records,
+    separated,
     waiting,
     writes,
 )
@@ -51,8 +54,49 @@ from reconciler.model import PHONEIQ, SALESFORCE, SIDES, Side, other
 from reconciler.rules.eligibility import UNPAIRABLE
 from reconciler.rules.matching import Candidate, Reference, held_together_since
 
+_SEPARATED: Final = select(separated)
 #: Open records that one statement looks at, so that no transaction grows with their number.
 _ROWS: Final = 50_000
+
+
+class Half(NamedTuple):
+    """A record that an operator wants to pair.
+
+    Attributes:
+        row: Its row.
+        side: Where it lives.
+        object: Its Salesforce object.
+        id: Its id.
+        pair: The number of its pair, or None.
+        skip: Why it takes no part, or None.
+        deleted: Whether it is a tombstone.
+        missing: Whether a full refresh did not show it.
+        creating: Whether a create from it is under way.
+    """
+
+    row: int
+    side: Side
+    object: str
+    id: str
+    pair: int | None
+    skip: str | None
+    deleted: bool
+    missing: bool
+    creating: bool
+
+
+class Named(NamedTuple):
+    """A record that names one that it was separated from.
+
+    Attributes:
+        object: Its Salesforce object.
+        id: Its id.
+        reference: The id that it names.
+    """
+
+    object: str
+    id: str
+    reference: str
 
 
 class Pairs:
@@ -244,6 +288,8 @@ class Pairs:
                 or_(new.c.side == PHONEIQ, new.c.skip.is_(None)),
                 new.c.name != "",
                 new.c.name.in_((left.c.name, deleted.c.name)),
+                ~_are_separated(left.c.row, new.c.row),
+                ~_are_separated(new.c.row, left.c.row),
             )
             .order_by(new.c.created_at, new.c.id)
         )
@@ -265,6 +311,90 @@ class Pairs:
             insert(pairs).values(salesforce_row=rows[0], phoneiq_row=rows[1], why=why, run=run)
         )
         self._link(connection, before)
+
+    def halves(self, rows: Sequence[int]) -> list[Half]:
+        """What decides whether an operator may pair some records, in the order of their rows."""
+        with self._database.reading() as connection:
+            return [
+                Half(*row)
+                for row in connection.execute(
+                    select(
+                        records.c.row,
+                        records.c.side,
+                        records.c.object,
+                        records.c.id,
+                        records.c.pair,
+                        records.c.skip,
+                        records.c.deleted,
+                        records.c.missing,
+                        records.c.creating,
+                    )
+                    .where(records.c.row.in_(rows))
+                    .order_by(records.c.row)
+                )
+            ]
+
+    def pair_by_hand(self, salesforce_row: int, phoneiq_row: int, run: int) -> None:
+        """Make a record and a contact a pair; what they were paired with stays apart from them.
+
+        Args:
+            salesforce_row: The row of the Salesforce record.
+            phoneiq_row: The row of the contact.
+            run: The newest run: what was seen to be named up to it moves the pair no more.
+        """
+        rows = (salesforce_row, phoneiq_row)
+        with self._database.transaction() as connection:
+            for held in _pairs_of(connection, rows):
+                self._separate(connection, held.pair, run)
+            self._make(connection, rows, "operator", run)
+
+    def unpair(self, pair: int, run: int) -> tuple[str, str]:
+        """End a pair whose records are two people, and let them stay apart.
+
+        Args:
+            pair: Its number.
+            run: The newest run: only what is seen to be named later makes them a pair again.
+
+        Returns:
+            The ids of the Salesforce record and of the contact.
+        """
+        with self._database.transaction() as connection:
+            return self._separate(connection, pair, run)
+
+    @staticmethod
+    def _separate(connection: Connection, pair: int, run: int) -> tuple[str, str]:
+        one, two = records.alias("one"), records.alias("two")
+        rows = connection.execute(
+            select(pairs.c.salesforce_row, pairs.c.phoneiq_row, one.c.id, two.c.id)
+            .join(one, one.c.row == pairs.c.salesforce_row)
+            .join(two, two.c.row == pairs.c.phoneiq_row)
+            .where(pairs.c.pair == pair)
+        ).one()
+        dissolve(connection, pair, released=True)
+        values = {"salesforce_row": rows[0], "phoneiq_row": rows[1], "run": run}
+        put_rows(connection, separated, [values])
+        return rows[2], rows[3]
+
+    def stale_references(self, side: Side) -> list[Named]:
+        """Records of a side that still name one that they were separated from.
+
+        Without those that get another reference anyway, unless what they name is paired, too: two
+        that exchange their references cannot get them before one is free, as no two records of a
+        side may have the same.
+        """
+        with self._database.reading() as connection:
+            return [
+                Named(row.object, row.id, row.reference)
+                for row in connection.execute(stale_references(side))
+                if not row.missing and (row.pair is None or row.named_pair is not None)
+            ]
+
+    def separated(self) -> frozenset[tuple[int, int]]:
+        """The rows (Salesforce, PhoneIQ) of records that an operator has said are two people."""
+        with self._database.reading() as connection:
+            return frozenset(
+                (row.salesforce_row, row.phoneiq_row) for row in connection.execute(_SEPARATED)
+            )
 
     def shows_number(self, side: Side, number: str, but: int) -> bool:
         """Whether a record of a side that takes part shows a number.
@@ -305,6 +435,24 @@ class Pairs:
                 or 0
             )
 
+    def count_unplanned_by_phone(self) -> tuple[int, int]:
+        """How many pairs by phone nothing was written to yet.
+
+        Returns:
+            Those of people with different full names, and all.
+        """
+        one, two = records.alias("one"), records.alias("two")
+        with self._database.reading() as connection:
+            differing, all_ = connection.execute(
+                select(func.coalesce(func.sum(case((names_differ(one, two), 1), else_=0)), 0))
+                .add_columns(func.count())
+                .select_from(pairs)
+                .join(one, one.c.row == pairs.c.salesforce_row)
+                .join(two, two.c.row == pairs.c.phoneiq_row)
+                .where(pairs.c.why == "phone", pairs.c.layout.is_(None))
+            ).one()
+        return differing, all_
+
     def are_open(self) -> bool:
         """Whether any record without a pair is open, or waits for a create that is not wanted."""
         alone = and_(records.c.settled == false(), records.c.pair.is_(None), records.c.row > 0)
@@ -343,6 +491,7 @@ class Pairs:
         )
         named_by_salesforce = salesforce.c.reference == phoneiq.c.id
         ways = [named_by_phoneiq, shadow_named_by_phoneiq, named_by_salesforce]
+        rows = (salesforce.c.row, phoneiq.c.row)
         if not has_shadows:
             ways.remove(shadow_named_by_phoneiq)
         made = 0
@@ -350,6 +499,8 @@ class Pairs:
             for names in ways:
                 # Driven from what is open, so that the cost follows the changes; that its rows are
                 # in a range makes SQLite take the index of what is open.
+                namer = salesforce if names is named_by_salesforce else phoneiq
+                are_separated = _are_separated(*rows, namer.c.reference_run)
                 for opened in (phoneiq, salesforce):
                     key, chosen = (
                         (phoneiq.c.row, salesforce.c.row)
@@ -361,7 +512,13 @@ class Pairs:
                     made += self._pair(
                         connection,
                         select(*columns, literal("reference"), literal(run))
-                        .where(both, names, opened.c.settled == false(), opened.c.row > 0)
+                        .where(
+                            both,
+                            names,
+                            ~are_separated,
+                            opened.c.settled == false(),
+                            opened.c.row > 0,
+                        )
                         .group_by(key),
                     )
         return made
@@ -428,6 +585,7 @@ class Pairs:
                         .join(first, first.c.row == found.c.row)
                         .where(
                             may_be_one,
+                            ~_are_separated(*(ends if side == SALESFORCE else ends[::-1])),
                             two.c.side == other(side),
                             two.c.pair.is_(None),
                             ~exists()
@@ -548,6 +706,15 @@ class Pairs:
             connection.execute(
                 update(records).where(records.c.row == column, pairs.c.pair > after).values(values)
             )
+        connection.execute(
+            delete(separated).where(
+                exists().where(
+                    pairs.c.salesforce_row == separated.c.salesforce_row,
+                    pairs.c.phoneiq_row == separated.c.phoneiq_row,
+                    pairs.c.pair > after,
+                )
+            )
+        )
 
     def are_waiting(self) -> bool:
         """Whether the end of a pair, or of a create, has opened records since the last pairing."""
@@ -624,6 +791,26 @@ class Pairs:
             return connection.scalar(select(func.count()).select_from(pairs).where(*which)) or 0
 
 
+def _are_separated(
+    salesforce_row: ColumnElement[int],
+    phoneiq_row: ColumnElement[int],
+    named_in: ColumnElement[int | None] | None = None,
+) -> ColumnElement[bool]:
+    """Whether an operator has said that two records are two people.
+
+    Args:
+        salesforce_row: The row of the Salesforce record.
+        phoneiq_row: The row of the contact.
+        named_in: Where one names the other, the run that saw it first: a later word counts.
+    """
+    found = exists().where(
+        separated.c.salesforce_row == salesforce_row, separated.c.phoneiq_row == phoneiq_row
+    )
+    if named_in is not None:
+        found = found.where(separated.c.run >= func.coalesce(named_in, 0))
+    return found
+
+
 def names_differ(one: Any, two: Any) -> ColumnElement[bool]:
     """Whether two records have full names that differ."""
     return and_(one.c.full_name == true(), two.c.full_name == true(), one.c.name != two.c.name)
@@ -665,6 +852,7 @@ def _namers() -> Iterator[Select[Any]]:
                         ),
                         or_(salesforce.c.pair.is_not(None), phoneiq.c.pair.is_not(None)),
                         func.coalesce(salesforce.c.pair, 0) != func.coalesce(phoneiq.c.pair, 0),
+                        ~_are_separated(salesforce.c.row, phoneiq.c.row, namer.c.reference_run),
                     )
 
 

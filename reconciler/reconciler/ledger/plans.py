@@ -35,6 +35,7 @@ from reconciler.ledger.rows import (
     from_json,
     pack,
     set_records,
+    stale_references,
     to_heirs_that_are_created,
     to_json,
     unpack,
@@ -383,6 +384,8 @@ class Plans:
         """
         if side != SALESFORCE:
             related = ()
+        # A create from what is still named would be written over the record that names it.
+        stale = select(stale_references(other(side)).order_by(None).subquery().c.named)
         after = 0
         while True:
             with self._database.reading() as connection:
@@ -404,6 +407,7 @@ class Plans:
                         records.c.deleted == false(),
                         records.c.released == false(),
                         records.c.row.not_in(select(waiting.c.row)),
+                        records.c.row.not_in(stale),
                         *_are_no_heirs(),
                         *_of_shard(records.c.row, shard),
                     )

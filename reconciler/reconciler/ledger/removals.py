@@ -21,6 +21,7 @@ from reconciler.ledger.tables import (
     pairs,
     phone_numbers,
     records,
+    separated,
     writes,
 )
 from reconciler.model import PHONEIQ, SALESFORCE, Side
@@ -59,7 +60,15 @@ class Removals:
     def forget_pairs(self) -> None:
         """Forget who is who; observations and the history of runs stay."""
         with self._database.transaction() as connection:
-            for table in (pairs, writes, made_from, field_skips, conflicts, originals):
+            for table in (
+                pairs,
+                separated,
+                writes,
+                made_from,
+                field_skips,
+                conflicts,
+                originals,
+            ):
                 connection.execute(delete(table))
             connection.execute(
                 update(records).values(
@@ -227,6 +236,8 @@ class Removals:
             originals.c.row,
             phone_numbers.c.row,
             observations.c.row,
+            separated.c.salesforce_row,
+            separated.c.phoneiq_row,
             records.c.row,
         ):
             connection.execute(delete(column.table).where(column.in_(rows)))

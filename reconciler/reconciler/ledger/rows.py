@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     delete,
     false,
+    func,
     literal,
     or_,
     select,
@@ -26,13 +27,15 @@ from reconciler.ledger.sets import among, put_rows
 from reconciler.ledger.tables import (
     conflicts,
     made_from,
+    observations,
     pairs,
     phone_numbers,
     records,
+    separated,
     waiting,
     writes,
 )
-from reconciler.model import SALESFORCE, UNSET
+from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 #: How `UNSET` is packed: as an extension type without data.
@@ -200,6 +203,39 @@ def to_heirs_that_are_created() -> Select[Any]:
     )
 
 
+def stale_references(side: Side) -> Select[Any]:
+    """Records of a side that still name one that an operator has separated from them.
+
+    While one names it, what is created from the other would be written over it: both platforms
+    take a create with a reference for an update of the record that has it.
+    """
+    namer, named = records.alias("namer"), records.alias("named")
+    rows = (separated.c.phoneiq_row, separated.c.salesforce_row)
+    namer_row, named_row = rows if side == PHONEIQ else rows[::-1]
+    return (
+        select(
+            named.c.row.label("named"),
+            namer.c.object,
+            namer.c.id,
+            namer.c.reference,
+            namer.c.missing,
+            namer.c.pair,
+            named.c.pair.label("named_pair"),
+        )
+        .join_from(separated, namer, namer.c.row == namer_row)
+        .join(named, named.c.row == named_row)
+        .where(
+            namer.c.deleted == false(),
+            or_(
+                namer.c.reference == named.c.id,
+                and_(named.c.object == "PersonAccount", namer.c.reference == named.c.related),
+            ),
+            func.coalesce(namer.c.reference_run, 0) <= separated.c.run,
+        )
+        .order_by(namer.c.row)
+    )
+
+
 def close_writes(connection: Connection, numbers: Collection[int], run: int) -> None:
     """Note that writes are under way no more.
 
@@ -225,7 +261,7 @@ def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
         ).one()
     )
     on_their_way = connection.execute(
-        select(writes.c.side, writes.c.changes).where(
+        select(writes.c.side, writes.c.changes, writes.c.run).where(
             writes.c.source_row.in_(rows),
             writes.c.confirmed_run.is_(None),
             writes.c.action == "update",
@@ -244,13 +280,21 @@ def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
             awaits=None,
         )
     )
-    for side, changes in on_their_way if released else ():
+    for side, changes, run in on_their_way if released else ():
         values = {field: change[1] for field, change in from_json(changes).items()}
-        connection.execute(
-            update(records)
-            .where(records.c.row.in_(rows), records.c.side == side)
-            .values(awaits=to_json(values))
+        left = and_(records.c.row.in_(rows), records.c.side == side)
+        connection.execute(update(records).where(left).values(awaits=to_json(values)))
+        half = connection.scalar(
+            select(records.c.id).where(records.c.row.in_(rows), records.c.side != side)
         )
+        if half in values.values():
+            # The sync's own reference: when it arrives, it is not new, and moves no pair.
+            unchanged = select(observations.c.row).where(
+                observations.c.row.in_(rows), observations.c.run <= run
+            )
+            connection.execute(
+                update(records).where(left, records.c.row.in_(unchanged)).values(reference=half)
+            )
     connection.execute(
         update(writes)
         .where(writes.c.source_row.in_(rows), writes.c.confirmed_run.is_(None))

@@ -346,6 +346,18 @@ pairs = Table(
     Column("run", Integer, nullable=False),
 )
 
+#: A Salesforce record and a contact that an operator has said are two people.
+separated = Table(
+    "separated",
+    metadata,
+    Column("salesforce_row", Integer, nullable=False),
+    Column("phoneiq_row", Integer, nullable=False),
+    # The newest run then: only a reference that was seen later makes them a pair again.
+    Column("run", Integer, nullable=False),
+    PrimaryKeyConstraint("salesforce_row", "phoneiq_row"),
+    sqlite_with_rowid=False,
+)
+
 #: Records that the end of a pair, or of a create, has opened: the next pairing decides about them,
 #: and nothing is created from them before.
 waiting = Table("waiting", metadata, Column("row", Integer, primary_key=True, autoincrement=False))

@@ -8,7 +8,7 @@ can be decided one by one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from reconciler.model import PHONEIQ, SALESFORCE, Side
@@ -108,6 +108,7 @@ def pair_by_phone(
     shared_phone: SharedPhone,
     on_name_mismatch: OnNameMismatch = "merge",
     created: Mapping[tuple[int, int], int] | None = None,
+    separated: Collection[tuple[int, int]] = frozenset(),
 ) -> Pairing:
     """Pair the records of one group, and say whose number is taken.
 
@@ -123,8 +124,9 @@ def pair_by_phone(
         created: By the rows of a record and of another that may have been created from it, how
             many of the values that the create sent the other one shows. Where it is not given,
             all that appeared after the create are alike.
+        separated: (Salesforce row, PhoneIQ row) of records that are never one person.
     """
-    decider = _Decider(holders, objects, shared_phone, on_name_mismatch, created)
+    decider = _Decider(holders, objects, shared_phone, on_name_mismatch, created, separated)
     ordered = sorted(group, key=decider.seniority)
     pairs: list[tuple[int, int]] = []
     before = -1
@@ -149,7 +151,9 @@ class _Decider:
         shared_phone: SharedPhone,
         on_name_mismatch: OnNameMismatch,
         created: Mapping[tuple[int, int], int] | None,
+        separated: Collection[tuple[int, int]],
     ) -> None:
+        self._separated = separated
         self._on_name_mismatch = on_name_mismatch
         self._created = created
         self._taken = dict(holders)
@@ -183,13 +187,17 @@ class _Decider:
         """Whether a record has been paired."""
         return record.row in self._paired
 
-    def may_pair(self, one: Candidate, two: Candidate) -> bool:
+    def may_pair(self, salesforce: Candidate, phoneiq: Candidate) -> bool:
         """Whether both may be paired: neither has a pair, and no one else holds their numbers."""
-        if self.is_paired(one) or self.is_paired(two):
+        if self.is_paired(salesforce) or self.is_paired(phoneiq):
             return False
-        if self._created_values(one, two):
+        if (salesforce.row, phoneiq.row) in self._separated:
+            return False
+        if self._created_values(salesforce, phoneiq):
             return True
-        return self._may_be_one(one, two) and not (self._is_held(one) or self._is_held(two))
+        return self._may_be_one(salesforce, phoneiq) and not (
+            self._is_held(salesforce) or self._is_held(phoneiq)
+        )
 
     def _may_be_one(self, one: Candidate, two: Candidate) -> bool:
         """Whether the names of two records leave room for their being one person."""
