@@ -112,9 +112,9 @@ def test_a_ledger_that_holds_records_is_refused(moved):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "was not made by contact-sync export"),
+        ("", "was not made by the command export"),
         ("nonsense\n", "line 1"),
-        ('{"contact_sync": 99, "salt": "x"}\n', "was not made by contact-sync export"),
+        ('{"contact_sync": 99, "salt": "x"}\n', "was not made by the command export"),
         ('{"contact_sync": 1, "salt": "x"}\n{"pair": {"why": "phone"}}\n', "is damaged"),
         ('{"contact_sync": 1, "salt": "x"}\n[]\n', "line 2"),
     ],
@@ -139,7 +139,7 @@ def test_half_a_file_imports_nothing(moved, tmp_path):
 @pytest.mark.parametrize(
     ("version", "says"),
     [
-        (-2, "contact-sync export with the older reconciler"),
+        (-2, "export with the older reconciler"),
         (-1, "the next run brings it up to date: meltano run contact-sync"),
         (+1, "install the newer reconciler"),
     ],

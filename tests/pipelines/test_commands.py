@@ -92,6 +92,9 @@ def test_an_operators_day(project: Project) -> None:
     assert admin.phoneiq.get(twin["id"])["job_title"] == "Head of Supply"
 
     admin.phoneiq.delete(twin["id"])
+    stopped = project.run()
+    assert (stopped.code, "max_delete_percent" in stopped.log) == (1, True)
+    ask(project, "approve", ask_json(project, "plan")["plan"])
     project.sync()
     assert "meltano --environment sandbox invoke reconciler:resync" in " ".join(
         ask(project, "explain", ada["Id"]).split()

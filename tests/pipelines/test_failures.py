@@ -66,7 +66,11 @@ def test_wrong_salesforce_credentials(project: Project) -> None:
         ("SYNC_DIRECTION", "sideways", ("sync_direction", "sideways", "salesforce_to_phoneiq")),
         (
             "FIELD_MAPPINGS",
-            '{"Lead": [{"salesforce": "LastName", "phoneiq": "nick_name"}]}',
+            (
+                '{"Lead": [{"salesforce": "FirstName", "phoneiq": "nick_name"}, '
+                '{"salesforce": "LastName", "phoneiq": "last_name"}, '
+                '{"salesforce": "Phone", "phoneiq": "work_phone"}]}'
+            ),
             ("field_mappings", "nick_name"),
         ),
     ],
