@@ -150,7 +150,7 @@ def test_a_failure_stands_until_its_streams_have_come(job):
 def worker(job, tmp_path, pipe, streams=None):
     """A mapper as a process of its own, and what its tap sends to it."""
     config = tmp_path / f"{pipe}-{'-'.join(streams or ())}.json"
-    config.write_text(json.dumps({"mode": pipe, "ledger_url": job.ledger_url}))
+    config.write_text(json.dumps({"mode": pipe, "ledger_url": job.ledger_url} | job.settings))
     command = [Path(sys.executable).with_name("reconciler"), "--config", config]
     lines = [json.dumps(one).encode() + b"\n" for one in job.extract(pipe, streams)]
     with subprocess.Popen(
