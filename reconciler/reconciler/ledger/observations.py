@@ -235,7 +235,7 @@ class Observations:
         Args:
             side: The side that they are of.
             sightings: Each by its id.
-            shown: Where to note that they were shown, if somebody asks.
+            shown: Where to note the rows that were shown, in a full refresh.
 
         Returns:
             Those, and what the ledger holds of them, by id.
@@ -614,7 +614,7 @@ class Observations:
                 if self._indexes:
                     reopen_sharers(connection, unpaired)
                     set_records(connection, unpaired, settled=True)
-                # What is perhaps not there any more is nobody's other half.
+                # A record that may be gone is not matched.
                 connection.execute(
                     delete(phone_numbers).where(among(phone_numbers.c.row, unpaired))
                 )
