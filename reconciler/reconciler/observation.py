@@ -18,7 +18,9 @@ from reconciler.fields.defaults import (
     BOOKKEEPING,
     DEFAULT_MAPPINGS,
     IDENTITY,
+    LENGTHS,
     MATCHING_PHONES,
+    PHONEIQ_KINDS,
     FieldMapping,
 )
 from reconciler.fields.ids import salesforce_id
@@ -47,6 +49,11 @@ _TEXTS: Final[dict[Side, tuple[str, ...]]] = {
     ),
     PHONEIQ: ("id", "created_at", "salesforce_id"),
 }  # fmt: skip
+
+#: What is no value of a field by itself.
+_CONTAINERS: Final[Mapping[type, str]] = {dict: "an object", list: "an array"}
+#: Fields that hold one text; others, such as `tags`, may hold an array.
+_ONE_TEXT: Final = frozenset(PHONEIQ_KINDS).union(*LENGTHS.values())
 
 #: Characters of an id that a message repeats.
 _LONGEST_ID: Final = 40
@@ -237,9 +244,10 @@ class Observer:
             if value is not None and (type(value) is not str or "\0" in value):
                 raise _unreadable(sighting.stream, sighting.id, f"field '{field}' is not a text")
         for field in self._mapped:
-            if type(record.get(field)) is dict:
+            found = _CONTAINERS.get(type(record.get(field)))
+            if found == "an object" or (found and field in _ONE_TEXT):
                 raise _unreadable(
-                    sighting.stream, sighting.id, f"field '{field}' is an object, not a value"
+                    sighting.stream, sighting.id, f"field '{field}' is {found}, not a value"
                 )
 
     def read(self, stream: str, record: Mapping[str, Any], before: PhoneTexts) -> Observation:

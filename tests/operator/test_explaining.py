@@ -28,6 +28,15 @@ def test_a_person_by_any_name(seat, ada, form):
     assert phoneiq in text
 
 
+def test_a_number_as_it_is_written_in_its_country(seat):
+    contact = seat.job.phoneiq.create(
+        first_name="Zoé", mobile_phone="06.12.34.56.78", country="France"
+    )
+    seat.job.pipe(OBSERVE)
+    (found,) = seat.json("explain", "06.12.34.56.78")
+    assert [one["id"] for one in found["records"]] == [contact]
+
+
 def test_both_values_the_baseline_and_the_last_write_of_a_field(seat, ada):
     salesforce, phoneiq = ada
     seat.job.salesforce.edit(salesforce, Title="Analyst")

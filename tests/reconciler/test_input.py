@@ -94,10 +94,11 @@ def test_a_nested_value_where_a_text_is_expected(job, field):
     assert_one_line(passed, f"record {job.phoneiq.live()[1]['id']}", f"field '{field}'")
 
 
-def test_a_country_that_is_an_array(job):
+@pytest.mark.parametrize("field", ["first_name", "country", "email", "mobile_phone", "job_title"])
+def test_an_array_where_a_text_is_expected(job, field):
     crowd(job)
-    passed = job.reconcile(OBSERVE, with_record(job, country=[SECRET]))
-    assert_one_line(passed, f"record {job.phoneiq.live()[1]['id']}", "'country'")
+    passed = job.reconcile(OBSERVE, with_record(job, **{field: [SECRET]}))
+    assert_one_line(passed, f"record {job.phoneiq.live()[1]['id']}", f"field '{field}' is an array")
 
 
 @pytest.mark.parametrize("field", ["AccountId", "MasterRecordId", "CreatedDate", "Id"])

@@ -51,7 +51,7 @@ def edited(message, **fields):
 def shown(job, id_):
     """A record's fields as the ledger holds them."""
     with closing(Ledger(job.ledger_url)) as ledger:
-        (row,) = ledger.overview.find(ids=[id_], number=None, email=None)
+        (row,) = ledger.overview.find(ids=[id_], numbers=[], email=None)
         return ledger.overview.dossier(row).fields
 
 
@@ -151,12 +151,12 @@ def test_a_person_that_was_forgotten_stays_so(job):
     record, contact = job.pair_up()
     deliver_all(job)
     with closing(Ledger(job.ledger_url)) as ledger:
-        (row,) = ledger.overview.find(ids=[record], number=None, email=None)
+        (row,) = ledger.overview.find(ids=[record], numbers=[], email=None)
         ledger.removals.forget(ledger.removals.same_person([row]))
     for pipe in (OBSERVE, TO_PHONEIQ):
         assert deliver_all(job, pipe).summary["changed"] == 0
     with closing(Ledger(job.ledger_url)) as ledger:
-        assert ledger.overview.find(ids=[record, contact], number=None, email=None) == []
+        assert ledger.overview.find(ids=[record, contact], numbers=[], email=None) == []
 
 
 def test_the_first_load_takes_changes_before_anything_is_paired(job):

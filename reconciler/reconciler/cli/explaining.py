@@ -36,7 +36,7 @@ def explain(operator: Operator, who: str, json_: bool) -> None:
     Example: contact-sync explain 003Sb0000004OtZIAU
     """
     settings, overview = operator.settings(), operator.ledger.overview
-    rows = operator.find(who)
+    rows = operator.find(who, in_any_country=True)
     told: set[int] = set()
     answers: list[dict[str, Any]] = []
     for row in rows:

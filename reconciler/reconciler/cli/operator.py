@@ -22,7 +22,12 @@ from reconciler.commands import STARTED_BY_MELTANO, job
 from reconciler.errors import ReconcilerError
 from reconciler.fields.canonical import known
 from reconciler.fields.ids import salesforce_id
-from reconciler.fields.phones import canonical_phone, is_valid, match_number
+from reconciler.fields.phones import (
+    canonical_phone,
+    is_valid,
+    match_number,
+    numbers_anywhere,
+)
 from reconciler.ledger import Ledger
 from reconciler.model import SALESFORCE, Side
 from reconciler.settings import JSON_SCHEMA, Settings
@@ -129,18 +134,27 @@ class Operator:
         config |= {"mode": "observe-phoneiq", "ledger_url": self.ledger_url}
         return Settings.from_config(config)
 
-    def find(self, text: str) -> list[int]:
+    def find(self, text: str, *, in_any_country: bool = False) -> list[int]:
         """The rows of the records that a Salesforce id, PhoneIQ id, number or address names.
+
+        Args:
+            text: What a person typed.
+            in_any_country: Whether a number without a country code that is nobody's in
+                `default_region` may be one of any country.
 
         Raises:
             click.ClickException: There is none.
         """
+        overview = self.ledger.overview
         number = canonical_phone(text, self.settings().default_region)
-        rows = self.ledger.overview.find(
+        rows = overview.find(
             ids=[text, salesforce_id(text)],
-            number=match_number(number) if number and is_valid(number) else None,
+            numbers=[match_number(number)] if number and is_valid(number) else [],
             email=text.casefold() if "@" in text else None,
         )
+        if not rows and in_any_country:
+            numbers = [match_number(one) for one in numbers_anywhere(text)]
+            rows = overview.find(ids=[], numbers=numbers, email=None)
         if not rows:
             raise click.ClickException(
                 "the ledger knows no record with this id, phone number or e-mail address. If it "

@@ -82,6 +82,12 @@ def _by_library(raw: str, region: str | None) -> str | None:
     return INVALID + text if number is None else number
 
 
+def numbers_anywhere(raw: str) -> list[str]:
+    """The valid numbers that a text is in some region, in canonical form."""
+    found = (_whole(raw, region) for region in sorted(phonenumbers.SUPPORTED_REGIONS))
+    return list(dict.fromkeys(number for number in found if number is not None))
+
+
 def _without_comment(text: str) -> str:
     """A text without words in brackets; an extension there counts."""
     return _BRACKETED.sub(" ", _BRACKETED_EXTENSION.sub(r" \1", text)).strip()

@@ -382,12 +382,12 @@ class Overview:
     # --- one record -------------------------------------------------------------------------
 
     def find(
-        self, *, ids: list[str], number: str | None, email: str | None, limit: int = 20
+        self, *, ids: list[str], numbers: list[str], email: str | None, limit: int = 20
     ) -> list[int]:
-        """The rows of the records with one of some ids, a phone number or an e-mail address."""
+        """The rows of the records with one of some ids or numbers, or an e-mail address."""
         queries = [select(records.c.row).where(records.c.side.in_(SIDES), records.c.id.in_(ids))]
-        if number is not None:
-            queries.append(select(phone_numbers.c.row).where(phone_numbers.c.number == number))
+        if numbers:
+            queries.append(select(phone_numbers.c.row).where(phone_numbers.c.number.in_(numbers)))
         if email is not None:
             queries.append(select(records.c.row).where(records.c.email == text_key(email)))
         found: dict[int, None] = {}
