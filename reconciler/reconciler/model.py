@@ -173,6 +173,28 @@ class Write(Struct, frozen=True):
         return cls(side, name, id_, "delete", {}, dict)
 
 
+class Undo(NamedTuple):
+    """What is taken back of a write.
+
+    Attributes:
+        row: The record that was written.
+        field: Its field; blank where the write created it.
+        write: The write's number in the journal.
+        given: The canonical value that it gave; `UNSET` for a create, like the others.
+        old: The one before.
+        shown: That one as the record showed it; `UNSET` where that is not known.
+        across: The canonical value that the other record keeps.
+    """
+
+    row: int
+    field: str
+    write: int
+    given: Any = UNSET
+    old: Any = UNSET
+    shown: Any = UNSET
+    across: Any = UNSET
+
+
 def other(side: Side) -> Side:
     """The side across."""
     return PHONEIQ if side == SALESFORCE else SALESFORCE

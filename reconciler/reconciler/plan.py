@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,16 +26,19 @@ from reconciler.ledger.plans import (
     OpenPair,
     OpenWrite,
     Outcome,
+    Related,
     Shard,
     Shown,
 )
 from reconciler.model import (
     PHONEIQ,
     SALESFORCE,
+    SIDES,
     UNSET,
     Change,
     Side,
     SkipReason,
+    Undo,
     Value,
     Write,
     allows,
@@ -45,8 +48,9 @@ from reconciler.rules.delivery import is_parked
 from reconciler.rules.eligibility import salesforce_skip
 from reconciler.rules.guards import Limits, deletions_message, need_counting, updates_message
 from reconciler.rules.matching import Candidate, pair_by_phone
-from reconciler.rules.merging import Decision, merge
+from reconciler.rules.merging import Decision, is_as_agreed, merge
 from reconciler.rules.routing import route
+from reconciler.rules.undoing import standing
 from reconciler.settings import Settings
 from reconciler.summary import Summary
 
@@ -63,6 +67,36 @@ _LONG: Final = 60
 #: Reference fields of a PhoneIQ contact.
 _SALESFORCE_ID: Final = "salesforce_id"
 _SALESFORCE_OBJECT: Final = "salesforce_object"
+
+
+def exchanges(ledger: Ledger, settings: Settings) -> dict[str, Exchange]:
+    """The mapping of each object that is synced."""
+    lengths = _max_lengths(ledger.observations.schemas(PHONEIQ).get("contacts", {}))
+    return {name: Exchange(name, settings, lengths) for name in settings.objects}
+
+
+def related_fields(settings: Settings) -> Related:
+    """The mapped fields behind a relationship."""
+    return tuple(
+        (row.salesforce, *row.related)
+        for rows in settings.mappings.values()
+        for row in rows
+        if row.related
+    )
+
+
+class _TakenBack(NamedTuple):
+    """What is taken back of what was written to a pair's records.
+
+    Attributes:
+        wanted: By side, what has to be written for it now.
+        apart: The positions of the fields on which the sides differ for that reason.
+        over: Row and field of what is taken back no more.
+    """
+
+    wanted: dict[Side, list[Undo]]
+    apart: set[int]
+    over: list[tuple[int, str]]
 
 
 class Planner:
@@ -94,18 +128,10 @@ class Planner:
         self._shard = shard
         #: Pairs, and records without a pair, that were decided so far.
         self.decided = 0
-        lengths = _max_lengths(ledger.observations.schemas(PHONEIQ).get("contacts", {}))
-        self._exchanges: dict[str, Exchange] = {
-            name: Exchange(name, settings, lengths) for name in settings.objects
-        }
-        self._nothing = Exchange("", settings, lengths)
+        self._exchanges = exchanges(ledger, settings)
+        self._nothing = Exchange("", settings, {})
         self._observed = ledger.runs.complete()
-        self._related = tuple(
-            (row.salesforce, *row.related)
-            for rows in settings.mappings.values()
-            for row in rows
-            if row.related
-        )
+        self._related = related_fields(settings)
 
     def pair(self) -> None:
         """Find out who is who, for all records that changed since they were last planned."""
@@ -249,6 +275,7 @@ class Planner:
             self._sent = plans.sent(rows, self._long)
             self._flapping = plans.flapping(rows)
             self._parked = plans.parked(rows)
+            self._undos = self._ledger.undos.of(rows)
             yield [self._plan_pair(pair) for pair in pairs]
 
     def _pair_waiting(self) -> bool:
@@ -319,6 +346,7 @@ class Planner:
             {SALESFORCE: pair.salesforce.delivered, PHONEIQ: pair.phoneiq.delivered}, held, before
         )
         pair = self._with_phone(pair, recalled)
+        taken_back = self._take_back(pair, exchange, held, before, unseen)
         merged = merge(
             exchange.rules,
             held[SALESFORCE].canonical,
@@ -326,14 +354,20 @@ class Planner:
             self._arrived(before, exchange, held, unseen),
             self._settings.on_conflict,
         )
-        changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
-        skips: list[FieldSkip] = []
-        contested: list[tuple[str, tuple[str, str, Any, Any]]] = []
+        unmade = self._unmade(pair, held, merged.baseline)
+        if unmade is not None:
+            return self._plan_delete(pair, unmade, unseen)
+        taken_back.over.extend(
+            (record.row, "")
+            for record in (pair.salesforce, pair.phoneiq)
+            if self._is_to_be_unmade(record)
+        )
         seen = self._seen(pair, exchange, held, unseen)
         decisions = [
             one
             for one in merged.decisions
             if one.travels
+            and one.position not in taken_back.apart
             and (self._takes_part(pair, one.to) or self._gives_up_its_number(pair, held, one))
         ]
         regions = {
@@ -342,46 +376,20 @@ class Planner:
             )
             for side in {one.to for one in decisions}
         }
-        for decision in decisions:
-            change, skip = self._change(exchange, held, decision, regions[decision.to])
-            field = exchange.field(decision.position, decision.to)
-            if skip is None and exchange.keeps_its_text(
-                decision.position, decision.to, _ends(pair, decision.to)[1].delivered
-            ):
-                skip = "several_numbers"
-            if skip is not None:
-                skips.append(FieldSkip(_ends(pair, decision.to)[0].row, field, skip))
-                continue
-            if self._flaps(pair, exchange, decision, change, seen):
-                turns = _encode([change.old, change.new]).decode()
-                source_row = _ends(pair, decision.to)[0].row
-                skips.append(FieldSkip(source_row, field, "flapping", turns))
-                continue
-            changes[decision.to][field] = change
-            if decision.to == self._side and decision.why in {"keep_salesforce", "keep_phoneiq"}:
-                conflict = (
-                    exchange.rules[decision.position].key,
-                    decision.why,
-                    held[SALESFORCE].canonical[decision.position],
-                    held[PHONEIQ].canonical[decision.position],
-                )
-                contested.append((field, conflict))
+        changes, skips, contested = self._changes(pair, exchange, held, decisions, regions, seen)
         for side, region in regions.items():
             changes[side] |= exchange.numbers_beside(
                 side, _ends(pair, side)[1].delivered, changes[side], region
             )
+        for side, undos in taken_back.wanted.items():
+            changes[side] |= exchange.given_back(
+                side, _ends(pair, side)[1].delivered, undos, regions.get(side)
+            )
         self._add_reference(pair, changes)
         skips += self._leave_parked(pair, changes)
         source, target = _ends(pair, self._side)
-        opened = unseen.get(self._side)
-        if (
-            opened is not None
-            and self._side not in seen
-            and opened.changes == _journaled(changes[self._side])
-            and self._is_refused(opened)
-        ):
-            skips += _parked_fields(source.row, changes[self._side])
-            changes[self._side] = {}
+        if self._side not in seen:
+            skips += self._park_refused(source.row, changes[self._side], unseen.get(self._side))
         awaited = self._awaited(unseen, seen)
         closed = {
             side: opened
@@ -428,8 +436,133 @@ class Planner:
             originals=(target.row, {field: target.delivered.get(field) for field in write.sent})
             if write is not None and self._side == PHONEIQ and not target.made
             else None,
+            shown=_shown_before(write, target),
+            undone=taken_back.over,
         )
         return outcome, write
+
+    def _changes(
+        self,
+        pair: OpenPair,
+        exchange: Exchange,
+        held: Mapping[Side, Held],
+        decisions: Sequence[Decision],
+        regions: Mapping[Side, str | None],
+        seen: Mapping[Side, OpenWrite],
+    ) -> tuple[
+        dict[Side, dict[str, Change]],
+        list[FieldSkip],
+        list[tuple[str, tuple[str, str, Any, Any]]],
+    ]:
+        """What the decisions come to.
+
+        Args:
+            pair: The pair.
+            exchange: The mapping of its object.
+            held: By side, its mapped values.
+            decisions: The decisions whose values travel.
+            regions: By side that gets values, the region of its numbers then.
+            seen: By side, the open write to it that is seen to have arrived.
+
+        Returns:
+            By side, its changes by field; the fields that are left out; and the conflicts that are
+            decided by this write: field, and what `Outcome.conflicts` keeps of it.
+        """
+        changes: dict[Side, dict[str, Change]] = {SALESFORCE: {}, PHONEIQ: {}}
+        skips: list[FieldSkip] = []
+        contested: list[tuple[str, tuple[str, str, Any, Any]]] = []
+        for decision in decisions:
+            change, skip = self._change(exchange, held, decision, regions[decision.to])
+            field = exchange.field(decision.position, decision.to)
+            if skip is None and exchange.keeps_its_text(
+                decision.position, decision.to, _ends(pair, decision.to)[1].delivered
+            ):
+                skip = "several_numbers"
+            if skip is not None:
+                skips.append(FieldSkip(_ends(pair, decision.to)[0].row, field, skip))
+                continue
+            if self._flaps(pair, exchange, decision, change, seen):
+                turns = _encode([change.old, change.new]).decode()
+                source_row = _ends(pair, decision.to)[0].row
+                skips.append(FieldSkip(source_row, field, "flapping", turns))
+                continue
+            changes[decision.to][field] = change
+            if decision.to == self._side and decision.why in {"keep_salesforce", "keep_phoneiq"}:
+                conflict = (
+                    exchange.rules[decision.position].key,
+                    decision.why,
+                    held[SALESFORCE].canonical[decision.position],
+                    held[PHONEIQ].canonical[decision.position],
+                )
+                contested.append((field, conflict))
+        return changes, skips, contested
+
+    # --- taking back ------------------------------------------------------------------------
+
+    def _take_back(
+        self,
+        pair: OpenPair,
+        exchange: Exchange,
+        held: Mapping[Side, Held],
+        baseline: list[Any],
+        unseen: Mapping[Side, OpenWrite],
+    ) -> _TakenBack:
+        """What is taken back of what was written to a pair's records.
+
+        Args:
+            pair: The pair.
+            exchange: The mapping of its object.
+            held: By side, its mapped values.
+            baseline: What the sides last agreed on; corrected where they have differed since.
+            unseen: By side, the write to it that was not shown yet.
+        """
+        found = _TakenBack({SALESFORCE: [], PHONEIQ: []}, set(), [])
+        under_way = {opened.write for opened in unseen.values()}
+        for side in SIDES if self._undos else ():
+            fields = exchange.fields(side)
+            for undo in self._undos.get(_of(pair, side).row, ()):
+                if undo.field not in fields:
+                    # One that is done counts again once the field is mapped again.
+                    continue
+                position = fields.index(undo.field)
+                state, agreed = standing(
+                    undo,
+                    held[side].canonical[position],
+                    held[other(side)].canonical[position],
+                    is_under_way=undo.write in under_way,
+                )
+                if state == "over":
+                    found.over.append((undo.row, undo.field))
+                    baseline[position] = agreed if agreed is not UNSET else baseline[position]
+                    continue
+                if state == "waits":
+                    continue
+                found.apart.add(position)
+                if state == "open" and self._may_write(pair, side):
+                    found.wanted[side].append(undo)
+        return found
+
+    def _unmade(
+        self, pair: OpenPair, held: Mapping[Side, Held], agreed: Sequence[Any]
+    ) -> Side | None:
+        """The side whose record is deleted, since its create is taken back.
+
+        Not where somebody has edited it since.
+        """
+        for side in SIDES if self._undos else ():
+            if (
+                self._is_to_be_unmade(_of(pair, side))
+                and self._may_write(pair, side)
+                and is_as_agreed(held[side].canonical, agreed)
+            ):
+                return side
+        return None
+
+    def _is_to_be_unmade(self, record: Shown) -> bool:
+        return any(not undo.field for undo in self._undos.get(record.row, ()))
+
+    def _may_write(self, pair: OpenPair, side: Side) -> bool:
+        return allows(self._settings.sync_direction, side) and self._takes_part(pair, side)
 
     @staticmethod
     def _leave_as_it_is(pair: OpenPair, unseen: Mapping[Side, OpenWrite]) -> Outcome:
@@ -701,8 +834,11 @@ class Planner:
             )
         gone: Side = SALESFORCE if pair.salesforce.deleted else PHONEIQ
         left = other(gone)
-        survivor = pair.phoneiq if left == PHONEIQ else pair.salesforce
-        if self._settings.on_delete == "keep" or not allows(self._settings.sync_direction, left):
+        if (
+            self._is_to_be_unmade(_of(pair, gone))
+            or self._settings.on_delete == "keep"
+            or not allows(self._settings.sync_direction, left)
+        ):
             return (
                 Outcome(
                     rows,
@@ -725,10 +861,18 @@ class Planner:
                 Outcome(rows, source.row, settled=False, pair=pair.pair, dissolved=True),
                 None,
             )
-        if left != self._side:
+        return self._plan_delete(pair, left, unseen)
+
+    def _plan_delete(
+        self, pair: OpenPair, side: Side, unseen: Mapping[Side, OpenWrite]
+    ) -> tuple[Outcome, Write | None]:
+        """Delete a pair's record of a side, once that side is written to."""
+        rows = (pair.salesforce.row, pair.phoneiq.row)
+        source, target = _ends(pair, self._side)
+        if side != self._side:
             return Outcome(rows, source.row, settled=False, pair=pair.pair), None
         opened = unseen.get(self._side)
-        wanted = [survivor.stamp, None]
+        wanted = [target.stamp, None]
         if self._parked.get((source.row, "")) == wanted or (
             opened is not None and opened.action == "delete" and self._is_refused(opened)
         ):
@@ -747,8 +891,8 @@ class Planner:
             )
         emitted, write = self._emit(
             opened,
-            Write.delete(self._side, pair.salesforce.object, survivor.id),
-            survivor.stamp,
+            Write.delete(self._side, pair.salesforce.object, target.id),
+            target.stamp,
         )
         outcome = Outcome(
             rows,
@@ -888,6 +1032,16 @@ class Planner:
                 del wanted[field]
         return skips
 
+    def _park_refused(
+        self, source_row: int, changes: dict[str, Change], opened: OpenWrite | None
+    ) -> list[FieldSkip]:
+        """Take out changes that were delivered often enough and did not arrive."""
+        if opened is None or opened.changes != _journaled(changes) or not self._is_refused(opened):
+            return []
+        skips = _parked_fields(source_row, changes)
+        changes.clear()
+        return skips
+
     # --- emitting ---------------------------------------------------------------------------
 
     def _emit(
@@ -935,6 +1089,20 @@ def _ends(pair: OpenPair, to: Side) -> tuple[Shown, Shown]:
     if to == PHONEIQ:
         return pair.salesforce, pair.phoneiq
     return pair.phoneiq, pair.salesforce
+
+
+def _shown_before(write: Write | None, target: Shown) -> dict[str, Any]:
+    """What a record shows before an update, by field, where that is not the canonical value."""
+    return {
+        field: shown
+        for field, change in (write.changes if write else {}).items()
+        if (shown := target.delivered.get(field)) is not UNSET and shown != change.old
+    }
+
+
+def _of(pair: OpenPair, side: Side) -> Shown:
+    """A pair's record of a side."""
+    return pair.salesforce if side == SALESFORCE else pair.phoneiq
 
 
 def _journaled(changes: Mapping[str, Change]) -> dict[str, list[Value]]:

@@ -56,6 +56,22 @@ def test_the_next_run_brings_it_up_to_date_and_goes_on(older):
     assert skip["reason"] == "no_valid_phone"
 
 
+def test_what_an_older_version_wrote_is_taken_back(older):
+    _, contact = older.pair
+    older.settle()
+    seat = Seat(older)
+    (run,) = (
+        write["run"]
+        for one in seat.json("explain", contact)[0]["records"]
+        for write in one["sent"]
+        if "job_title" in write["changes"]
+    )
+    seat.done("undo", str(run), "--yes")
+    older.settle()
+    assert older.phoneiq.get(contact)["job_title"] is None
+    assert older.salesforce.get(older.pair[0])["Title"] == "Countess"
+
+
 def test_a_backup_is_made_before(older):
     older.settle()
     (backup,) = (older.ledger.parent / "backups").iterdir()

@@ -18,6 +18,7 @@ from reconciler.cli.operator import Operator, shown_errors
 from reconciler.cli.pairing import pair, unpair
 from reconciler.cli.planning import approve, plan
 from reconciler.cli.showing import status
+from reconciler.cli.undoing import undo
 from reconciler.commands import command
 
 #: In the help of a command, how it is typed without Meltano.
@@ -78,6 +79,7 @@ for each in (
     resync,
     pair,
     unpair,
+    undo,
     forget,
     delete,
     export,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -14,7 +15,7 @@ from reconciler.fields.canonical import known
 from reconciler.fields.record_mapper import Delivered, Exchange
 from reconciler.ledger.overview import Dossier, Overview, PairDossier, Sent
 from reconciler.lifecycle import remedy_of
-from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side, other
+from reconciler.model import PHONEIQ, SALESFORCE, UNSET, Side, Undo, Value, other
 from reconciler.settings import Settings
 
 _FOUND_BY: Final = {
@@ -51,7 +52,8 @@ def explain(operator: Operator, who: str, json_: bool) -> None:
         told.update(one.row for one in halves.values())
         if SALESFORCE in halves:
             halves[SALESFORCE] = _with_related(overview, halves[SALESFORCE], settings)
-        answers.append(_answer(halves, pair, settings))
+        undos = operator.ledger.undos.of([one.row for one in halves.values()])
+        answers.append(_answer(halves, pair, settings, undos))
     if json_:
         as_json(answers)
         return
@@ -73,7 +75,10 @@ def _with_related(overview: Overview, record: Dossier, settings: Settings) -> Do
 
 
 def _answer(
-    halves: dict[Side, Dossier], pair: PairDossier | None, settings: Settings
+    halves: dict[Side, Dossier],
+    pair: PairDossier | None,
+    settings: Settings,
+    undos: Mapping[int, Sequence[Undo]],
 ) -> dict[str, Any]:
     name = halves[SALESFORCE].object if SALESFORCE in halves else settings.default_object
     exchange = Exchange(name, settings, {})
@@ -92,8 +97,28 @@ def _answer(
         "records": [_record(one) for one in halves.values()],
         "pair": None if pair is None else {"pair": pair.pair, "why": pair.why, "run": pair.run},
         "fields": fields,
-        "notes": [note for one in halves.values() for note in _notes(one, pair, settings)],
+        "notes": [
+            *(note for one in halves.values() for note in _notes(one, pair, settings)),
+            *(
+                _taken_back(one, undo, dict(zip(exchange.fields(side), held[side], strict=True)))
+                for side, one in halves.items()
+                for undo in undos.get(one.row, ())
+            ),
+        ],
     }
+
+
+def _taken_back(one: Dossier, undo: Undo, shown: Mapping[str, Value]) -> str:
+    """How far the undo of a write is."""
+    where = f"{one.side} {one.id}"
+    if not undo.field:
+        return f"{where} is deleted again by the next run: its create is taken back"
+    if shown.get(undo.field) == undo.given:
+        return f"{undo.field} of {where} gets its old value back from the next run"
+    return (
+        f"{undo.field} of {where} has its old value back: the sides keep different values until "
+        "somebody edits one of them"
+    )
 
 
 def _extracted(value: Any) -> Any:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.commands import STARTED_BY_MELTANO, job
+from reconciler.commands import STARTED_BY_MELTANO, command, job
 from reconciler.errors import ReconcilerError
 from reconciler.fields.canonical import known
 from reconciler.fields.ids import salesforce_id
@@ -161,6 +161,18 @@ class Operator:
                 f"is new, the next run will see it: {job()}"
             )
         return rows
+
+    def check_standing(self) -> None:
+        """Refuse to change pairs while there are none to be.
+
+        Raises:
+            click.ClickException: The sync is deleted, or is being reverted.
+        """
+        controls = self.ledger.controls
+        if controls.get("revert"):
+            raise click.ClickException(f"a revert is under way; let it end first: {job()}")
+        if controls.get("deleted_at"):
+            raise click.ClickException(f"the sync is deleted; to start anew: {command('resume')}")
 
     def field(self, key: str) -> str:
         """A mapping on the screen: the PhoneIQ field, the same for all objects, and its twin."""

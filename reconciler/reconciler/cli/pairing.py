@@ -31,7 +31,7 @@ def pair(operator: Operator, one: str, other: str) -> None:
     Example: contact-sync pair 003Sb0000004OtZIAU pc_yxgjfevgmecz
     """
     with shown_errors(), operator.ledger.alone(holder("pair")):
-        _check_standing(operator)
+        operator.check_standing()
         halves = [_half(operator, who) for who in (one, other)]
         salesforce, phoneiq = sorted(halves, key=lambda half: half.side != SALESFORCE)
         if salesforce.side == phoneiq.side:
@@ -65,7 +65,7 @@ def unpair(operator: Operator, who: str) -> None:
     Example: contact-sync unpair 003Sb0000004OtZIAU
     """
     with shown_errors(), operator.ledger.alone(holder("unpair")):
-        _check_standing(operator)
+        operator.check_standing()
         halves = operator.ledger.pairs.halves(operator.find(who))
         found = {half.pair for half in halves if half.pair is not None}
         if not found:
@@ -84,17 +84,6 @@ def unpair(operator: Operator, who: str) -> None:
         f"salesforce {record} and phoneiq {contact} are no pair any more and stay apart. To take "
         f"it back: {command(f'pair {record} {contact}')}"
     )
-
-
-def _check_standing(operator: Operator) -> None:
-    """Refuse to change pairs while there are none to be."""
-    controls = operator.ledger.controls
-    if controls.get("revert"):
-        raise click.ClickException(
-            "a revert is under way; let it end first: meltano run contact-sync"
-        )
-    if controls.get("deleted_at"):
-        raise click.ClickException(f"the sync is deleted; to start anew: {command('resume')}")
 
 
 def _half(operator: Operator, who: str) -> Half:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from reconciler.fields.canonical import NO_VALUE, canonical, table_key, text, unholdable
+from reconciler.fields.canonical import NO_VALUE, canonical, known, table_key, text, unholdable
 from reconciler.fields.countries import region_of
 from reconciler.fields.defaults import LENGTHS, MATCHING_PHONES, FieldMapping, Kind
 from reconciler.fields.phones import (
@@ -27,6 +27,7 @@ from reconciler.model import (
     Change,
     Side,
     SkipReason,
+    Undo,
     Value,
     allows,
     other,
@@ -36,6 +37,10 @@ from reconciler.settings import Settings
 
 #: Why a number is written that its record has already: a country is written beside it.
 BESIDE_COUNTRY: Final = "country"
+#: Why a value is written that a write of the sync had replaced.
+TAKEN_BACK: Final = "undone"
+#: What is sent for these says nothing of the other side.
+_ONE_SIDED: Final = frozenset({BESIDE_COUNTRY, TAKEN_BACK})
 
 
 class Held(NamedTuple):
@@ -296,8 +301,7 @@ class Exchange:
             return {
                 position: changes[field][1]
                 for position, field in enumerate(self._fields[to])
-                # What is sent beside a country was there before: it says nothing of the other side.
-                if field in changes and changes[field][2] != BESIDE_COUNTRY
+                if field in changes and changes[field][2] not in _ONE_SIDED
             }
         if made_from is None:
             return {}
@@ -353,6 +357,39 @@ class Exchange:
                 sent, skip = self.outgoing(one.position, to, held.values[one.position], None)
                 country = sent if skip is None else country
         return self._region(country)
+
+    def given_back(
+        self, to: Side, target: Delivered, undos: Collection[Undo], region: str | None = None
+    ) -> dict[str, Change]:
+        """What gives fields the values back that writes of the sync have replaced.
+
+        A number comes back as it was written where it is still read as the same number there.
+
+        Args:
+            to: The record's side.
+            target: What it was delivered with.
+            undos: What is taken back, one for each field.
+            region: The region of a country that is written beside them, where one is.
+        """
+        texts = {undo.field: undo.shown for undo in undos}
+        country = self._country_field(to)
+        if region is None:
+            shown = texts.get(country, UNSET)
+            region = self._region(target.get(country) if shown is UNSET else shown)
+        found: dict[str, Change] = {}
+        for undo in undos:
+            index = self._fields[to].index(undo.field)
+            sent = undo.shown
+            if self._kinds[index] == "phone" and is_valid(undo.old):
+                number = None if sent is UNSET else canonical_phone(str(sent), region)
+                if number is None or match_number(number) != undo.old:
+                    sent = UNSET
+            if sent is UNSET:
+                sent, skip = self.outgoing(index, to, undo.old, region)
+                if skip is not None:
+                    sent = known(undo.old)
+            found[undo.field] = Change(undo.given, undo.old, TAKEN_BACK, sent)
+        return found | self.numbers_beside(to, target, found, region)
 
     def keeps_its_text(self, index: int, to: Side, target: Delivered) -> bool:
         """Whether a phone field is not to be written, since it holds several numbers."""

@@ -24,6 +24,7 @@ from reconciler.ledger.plans import Plans
 from reconciler.ledger.removals import Removals
 from reconciler.ledger.rounds import Rounds
 from reconciler.ledger.runs import Runs
+from reconciler.ledger.undos import Undos
 
 
 class Ledger:
@@ -45,6 +46,7 @@ class Ledger:
         plans: What is open, and what was written.
         overview: Answers for people.
         removals: What the operator takes out.
+        undos: What the operator takes back.
         moving: What another ledger would need to go on.
 
     Raises:
@@ -64,6 +66,7 @@ class Ledger:
         self.plans = Plans(self._database, layouts)
         self.overview = Overview(self._database, layouts)
         self.removals = Removals(self._database, layouts)
+        self.undos = Undos(self._database)
         self.moving = Moving(self._database, layouts)
 
     @classmethod

@@ -22,6 +22,20 @@ STEPS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE runs ADD COLUMN batches INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE runs ADD COLUMN delivered BOOLEAN DEFAULT false NOT NULL",
         "ALTER TABLE writes ADD COLUMN refused INTEGER DEFAULT 0 NOT NULL",
+        "ALTER TABLE writes ADD COLUMN target_row INTEGER",
+        "ALTER TABLE writes ADD COLUMN shown TEXT",
+        """
+        UPDATE writes SET target_row = (
+            SELECT phoneiq_row FROM pairs
+            WHERE salesforce_row = writes.source_row AND pairs.run <= writes.run
+        ) WHERE changes IS NOT NULL
+        """,
+        """
+        UPDATE writes SET target_row = (
+            SELECT salesforce_row FROM pairs
+            WHERE phoneiq_row = writes.source_row AND pairs.run <= writes.run
+        ) WHERE changes IS NOT NULL AND target_row IS NULL
+        """,
     ),
 }
 #: The oldest schema version that can be brought up to date.

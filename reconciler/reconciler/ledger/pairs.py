@@ -47,6 +47,7 @@ from reconciler.ledger.tables import (
     phone_numbers,
     records,
     separated,
+    undos,
     waiting,
     writes,
 )
@@ -734,7 +735,8 @@ class Pairs:
     def ending(self) -> list[tuple[str, str]]:
         """The ids (Salesforce, PhoneIQ) of the open pairs with exactly one deleted record.
 
-        Without those whose other record is being deleted: these were counted when it was sent.
+        Without those whose other record is being deleted: these were counted when it was sent; and
+        without those of which an operator has taken the create back.
         """
         one, two = records.alias("one"), records.alias("two")
         is_sent = exists().where(
@@ -744,6 +746,9 @@ class Pairs:
             ),
             writes.c.confirmed_run.is_(None),
             writes.c.action == "delete",
+        )
+        is_taken_back = exists().where(
+            undos.c.field == "", undos.c.row.in_((pairs.c.salesforce_row, pairs.c.phoneiq_row))
         )
         with self._database.reading() as connection:
             return [
@@ -762,6 +767,7 @@ class Pairs:
                         one.c.deleted != two.c.deleted,
                         pairs.c.pair.not_in(to_heirs_that_are_created()),
                         ~is_sent,
+                        ~is_taken_back,
                     )
                     .order_by(pairs.c.pair)
                 )

@@ -54,6 +54,7 @@ from reconciler.ledger.tables import (
     phone_numbers,
     records,
     runs,
+    undos,
     waiting,
     writes,
 )
@@ -264,6 +265,9 @@ class Outcome(Struct, frozen=True):
             number that turned out to be another one than was read.
         recalled_skip: Then, the Salesforce record's row and why it takes no part, or None.
         originals: The written record's row and its fields before the sync wrote them, or None.
+        shown: For an update, what the record showed before, by field, where that is not the
+            canonical value.
+        undone: Row and field of each undo that is over.
         dissolved: Whether the pair ends, since a record of it was deleted.
         released: Whether the record that is left is not to be created again.
     """
@@ -284,6 +288,8 @@ class Outcome(Struct, frozen=True):
     recalled: Sequence[tuple[int, int, str, bool]] = ()
     recalled_skip: tuple[int, SkipReason | None] | None = None
     originals: tuple[int, Mapping[str, Any]] | None = None
+    shown: Mapping[str, Any] = {}
+    undone: Sequence[tuple[int, str]] = ()
     dissolved: bool = False
     released: bool = False
 
@@ -316,13 +322,13 @@ class Plans:
         """
         after = 0
         while True:
-            chunk = self._open_pairs(after, related, shard)
-            if not chunk:
+            numbers = self._open_numbers(after, shard)
+            if not numbers:
                 return
-            after = chunk[-1].pair
-            yield chunk
+            after = numbers[-1]
+            yield self.pairs(numbers, related)
 
-    def _open_pairs(self, after: int, related: Related, shard: Shard | None) -> list[OpenPair]:
+    def _open_numbers(self, after: int, shard: Shard | None) -> Sequence[int]:
         numbers = (
             select(records.c.pair)
             .where(
@@ -337,9 +343,11 @@ class Plans:
             .limit(CHUNK)
         )
         with self._database.reading() as connection:
-            chosen = connection.scalars(numbers).all()
-            if not chosen:
-                return []
+            return [number for number in connection.scalars(numbers) if number is not None]
+
+    def pairs(self, chosen: Collection[int], related: Related) -> list[OpenPair]:
+        """Some pairs by their numbers, in the order of these."""
+        with self._database.reading() as connection:
             salesforce, phoneiq = (
                 connection.execute(
                     select(*columns, *_shown_columns())
@@ -595,6 +603,8 @@ class Plans:
             arrived = [write for one in outcomes for write in (*one.confirmed, *one.rewritten)]
             close_writes(connection, arrived, run)
             close_writes(connection, [write for one in outcomes for write in one.overtaken], 0)
+            for row, field in (over for one in outcomes for over in one.undone):
+                connection.execute(delete(undos).where(undos.c.row == row, undos.c.field == field))
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
             self._store_originals(connection, outcomes)
@@ -620,7 +630,7 @@ class Plans:
 
     @staticmethod
     def _journal(connection: Connection, outcomes: Sequence[Outcome], side: Side, run: int) -> None:
-        emitted = [(one.source_row, one.emitted) for one in outcomes if one.emitted is not None]
+        emitted = [(one, one.emitted) for one in outcomes if one.emitted is not None]
         again = [write.again for _, write in emitted if write.again is not None]
         if again:
             connection.execute(
@@ -639,24 +649,36 @@ class Plans:
         insert_rows(
             connection,
             writes,
-            ("source_row", "side", "action", "changes", "run", "stamp", "tries"),
+            (
+                "source_row",
+                "side",
+                "action",
+                "changes",
+                "run",
+                "stamp",
+                "tries",
+                "target_row",
+                "shown",
+            ),
             [
                 (
-                    row,
+                    one.source_row,
                     side,
                     write.action,
                     None if write.changes is None else to_json(write.changes),
                     run,
                     write.stamp,
                     1,
+                    next((row for row in one.rows if row != one.source_row), None),
+                    to_json(one.shown) if write.action == "update" else None,
                 )
-                for row, write in emitted
+                for one, write in emitted
                 if write.again is None
             ],
         )
         set_records(
             connection,
-            [row for row, write in emitted if write.action == "create"],
+            [one.source_row for one, write in emitted if write.action == "create"],
             creating=True,
         )
 

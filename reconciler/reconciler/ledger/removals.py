@@ -22,6 +22,7 @@ from reconciler.ledger.tables import (
     phone_numbers,
     records,
     separated,
+    undos,
     writes,
 )
 from reconciler.model import PHONEIQ, SALESFORCE, Side
@@ -68,6 +69,7 @@ class Removals:
                 field_skips,
                 conflicts,
                 originals,
+                undos,
             ):
                 connection.execute(delete(table))
             connection.execute(
@@ -234,6 +236,7 @@ class Removals:
             writes.c.source_row,
             field_skips.c.source_row,
             originals.c.row,
+            undos.c.row,
             phone_numbers.c.row,
             observations.c.row,
             separated.c.salesforce_row,

@@ -32,6 +32,7 @@ from reconciler.ledger.tables import (
     phone_numbers,
     records,
     separated,
+    undos,
     waiting,
     writes,
 )
@@ -268,6 +269,7 @@ def dissolve(connection: Connection, pair: int, *, released: bool) -> None:
         )
     ).all()
     connection.execute(delete(pairs).where(pairs.c.pair == pair))
+    connection.execute(delete(undos).where(undos.c.row.in_(rows)))
     # Its number may come again, and they hold a person's data that nobody could find any more.
     connection.execute(delete(conflicts).where(conflicts.c.pair == pair))
     connection.execute(

@@ -164,6 +164,12 @@ class Runs:
             rows = connection.execute(select(runs).order_by(runs.c.run.desc()).limit(limit))
             return [_run(row) for row in rows]
 
+    def get(self, run: int) -> Run | None:
+        """A run by its number."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(runs).where(runs.c.run == run)).one_or_none()
+            return None if row is None else _run(row)
+
     def running(self) -> list[Run]:
         """The runs that have not ended, newest first."""
         with self._database.reading() as connection:

@@ -381,6 +381,11 @@ writes = Table(
     Column("refused", Integer, nullable=False, server_default="0"),
     # The run that saw it arrive; 0 where another write took its place.
     Column("confirmed_run", Integer),
+    # The record that is written; null for a create.
+    Column("target_row", Integer),
+    # For an update, JSON of what the record showed before, by field, where that is not the
+    # canonical value; null in writes of an older version.
+    Column("shown", TEXT),
 )
 Index("writes_source", writes.c.source_row, writes.c.run)
 _partial_index(
@@ -396,6 +401,28 @@ _partial_index(
     writes.c.side,
     writes.c.tries,
     where=and_(writes.c.confirmed_run.is_(None), writes.c.tries > 1),
+)
+
+#: What is taken back of what earlier runs wrote. It stays when it is done, since the sides differ
+#: from then on, until somebody edits the field on one of them.
+undos = Table(
+    "undos",
+    metadata,
+    # The record that was written.
+    Column("row", Integer, nullable=False),
+    # Its field; blank where the whole record was created.
+    Column("field", TEXT, nullable=False),
+    # The write that is taken back.
+    Column("write", Integer, nullable=False),
+    # JSON of the canonical value that it gave; of the one before; of that one as the record showed
+    # it, null where that is not known; of the canonical value that the other record keeps. All null
+    # where the record was created.
+    Column("given", TEXT),
+    Column("old", TEXT),
+    Column("shown", TEXT),
+    Column("across", TEXT),
+    PrimaryKeyConstraint("row", "field"),
+    sqlite_with_rowid=False,
 )
 
 #: What contacts that were there before had in the fields that the sync has written.

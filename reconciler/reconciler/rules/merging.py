@@ -138,3 +138,11 @@ def merge(
             )
         )
     return Merge(decisions, agreed)
+
+
+def is_as_agreed(values: Sequence[Any], baseline: Sequence[Any]) -> bool:
+    """Whether a record shows nothing but what the sides agreed on, in canonical form."""
+    return all(
+        value == agreed or value is UNSET or (agreed is UNSET and value is None)
+        for value, agreed in zip(values, baseline, strict=True)
+    )
