@@ -180,7 +180,8 @@ class Undo(NamedTuple):
         row: The record that was written.
         field: Its field; blank where the write created it.
         write: The write's number in the journal.
-        given: The canonical value that it gave; `UNSET` for a create, like the others.
+        given: The canonical value that it gave, or once it is done the one before; `UNSET` for a
+            create, like the others.
         old: The one before.
         shown: That one as the record showed it; `UNSET` where that is not known.
         across: The canonical value that the other record keeps.

@@ -91,11 +91,13 @@ class _TakenBack(NamedTuple):
     Attributes:
         wanted: By side, what has to be written for it now.
         apart: The positions of the fields on which the sides differ for that reason.
+        done: Row and field of what is seen to be done.
         over: Row and field of what is taken back no more.
     """
 
     wanted: dict[Side, list[Undo]]
     apart: set[int]
+    done: list[tuple[int, str]]
     over: list[tuple[int, str]]
 
 
@@ -437,6 +439,7 @@ class Planner:
             if write is not None and self._side == PHONEIQ and not target.made
             else None,
             shown=_shown_before(write, target),
+            given_back=taken_back.done,
             undone=taken_back.over,
         )
         return outcome, write
@@ -516,20 +519,27 @@ class Planner:
             baseline: What the sides last agreed on; corrected where they have differed since.
             unseen: By side, the write to it that was not shown yet.
         """
-        found = _TakenBack({SALESFORCE: [], PHONEIQ: []}, set(), [])
+        found = _TakenBack({SALESFORCE: [], PHONEIQ: []}, set(), [], [])
+        if not self._undos:
+            return found
         under_way = {opened.write for opened in unseen.values()}
-        for side in SIDES if self._undos else ():
-            fields = exchange.fields(side)
-            for undo in self._undos.get(_of(pair, side).row, ()):
-                if undo.field not in fields:
-                    # One that is done counts again once the field is mapped again.
-                    continue
-                position = fields.index(undo.field)
+        # One that is done counts again once its field is mapped again.
+        positioned = {
+            side: {
+                exchange.fields(side).index(undo.field): undo
+                for undo in self._undos.get(_of(pair, side).row, ())
+                if undo.field in exchange.fields(side)
+            }
+            for side in SIDES
+        }
+        for side in SIDES:
+            for position, undo in positioned[side].items():
                 state, agreed = standing(
                     undo,
                     held[side].canonical[position],
                     held[other(side)].canonical[position],
                     is_under_way=undo.write in under_way,
+                    opposite=positioned[other(side)].get(position),
                 )
                 if state == "over":
                     found.over.append((undo.row, undo.field))
@@ -538,6 +548,8 @@ class Planner:
                 if state == "waits":
                     continue
                 found.apart.add(position)
+                if state == "done" and undo.given != undo.old:
+                    found.done.append((undo.row, undo.field))
                 if state == "open" and self._may_write(pair, side):
                     found.wanted[side].append(undo)
         return found

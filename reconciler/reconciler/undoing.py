@@ -187,8 +187,9 @@ def _undo(
     if earlier is not None:
         undo = undo._replace(across=earlier.across)
         if earlier.old == undo.given and written == earlier.given:
-            # A later write is on its way back to the value that this one gave.
-            undo = undo._replace(given=earlier.given)
+            # The next run would give the field back what this write gave it; now it goes on to
+            # what was before, which may be what is there.
+            return undo._replace(given=earlier.given), None
     state = standing(undo, written, across, is_under_way=is_open).state
     if state == "done" and earlier is not None:
         return undo, "taken_back"

@@ -113,7 +113,7 @@ def _taken_back(one: Dossier, undo: Undo, shown: Mapping[str, Value]) -> str:
     where = f"{one.side} {one.id}"
     if not undo.field:
         return f"{where} is deleted again by the next run: its create is taken back"
-    if shown.get(undo.field) == undo.given:
+    if undo.given != undo.old and shown.get(undo.field) == undo.given:
         return f"{undo.field} of {where} gets its old value back from the next run"
     return (
         f"{undo.field} of {where} has its old value back: the sides keep different values until "

@@ -34,11 +34,12 @@ _LEFT: Final[dict[Left, tuple[str, str]]] = {
 @click.option("--force", is_flag=True, help="Delete more than max_delete_percent of the pairs.")
 @click.pass_obj
 def undo(operator: Operator, run: int, yes: bool, force: bool) -> None:
-    """Take back what a RUN wrote: fields that still have its values get the old ones.
+    """Take back what a run wrote, where it still stands.
 
-    What it created is deleted where nobody has edited it since. The side that the values came from
-    keeps its own: the two differ then, until somebody edits one of them. The next run writes it;
-    plan shows it before. contact-sync history has the numbers of the runs, one for each pipe.
+    Fields that still have the value that the RUN gave them get the old one, and what it created is
+    deleted where nobody has edited it since. The side that the values came from keeps its own: the
+    two differ until somebody edits one of them. The next run writes it; contact-sync plan shows it
+    before. contact-sync history has the numbers of the runs, one for each pipe.
 
     Example: contact-sync undo 12
     """

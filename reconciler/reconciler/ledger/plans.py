@@ -267,6 +267,7 @@ class Outcome(Struct, frozen=True):
         originals: The written record's row and its fields before the sync wrote them, or None.
         shown: For an update, what the record showed before, by field, where that is not the
             canonical value.
+        given_back: Row and field of each undo that is seen to be done.
         undone: Row and field of each undo that is over.
         dissolved: Whether the pair ends, since a record of it was deleted.
         released: Whether the record that is left is not to be created again.
@@ -289,6 +290,7 @@ class Outcome(Struct, frozen=True):
     recalled_skip: tuple[int, SkipReason | None] | None = None
     originals: tuple[int, Mapping[str, Any]] | None = None
     shown: Mapping[str, Any] = {}
+    given_back: Sequence[tuple[int, str]] = ()
     undone: Sequence[tuple[int, str]] = ()
     dissolved: bool = False
     released: bool = False
@@ -603,8 +605,7 @@ class Plans:
             arrived = [write for one in outcomes for write in (*one.confirmed, *one.rewritten)]
             close_writes(connection, arrived, run)
             close_writes(connection, [write for one in outcomes for write in one.overtaken], 0)
-            for row, field in (over for one in outcomes for over in one.undone):
-                connection.execute(delete(undos).where(undos.c.row == row, undos.c.field == field))
+            self._store_undos(connection, outcomes)
             self._journal(connection, outcomes, side, run)
             self._store_skips(connection, outcomes)
             self._store_originals(connection, outcomes)
@@ -681,6 +682,17 @@ class Plans:
             [one.source_row for one, write in emitted if write.action == "create"],
             creating=True,
         )
+
+    @staticmethod
+    def _store_undos(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+        """Keep what is given back only to know that the sides differ; drop what is over."""
+        for one in outcomes:
+            for row, field in one.given_back:
+                which = and_(undos.c.row == row, undos.c.field == field)
+                connection.execute(update(undos).where(which).values(given=undos.c.old))
+            for row, field in one.undone:
+                which = and_(undos.c.row == row, undos.c.field == field)
+                connection.execute(delete(undos).where(which))
 
     @staticmethod
     def _store_originals(connection: Connection, outcomes: Sequence[Outcome]) -> None:

@@ -414,7 +414,8 @@ undos = Table(
     Column("field", TEXT, nullable=False),
     # The write that is taken back.
     Column("write", Integer, nullable=False),
-    # JSON of the canonical value that it gave; of the one before; of that one as the record showed
+    # JSON of the canonical value that it gave, or once it is done of the one before; of the one
+    # before; of that one as the record showed
     # it, null where that is not known; of the canonical value that the other record keeps. All null
     # where the record was created.
     Column("given", TEXT),

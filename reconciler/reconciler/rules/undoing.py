@@ -21,14 +21,16 @@ class Standing(NamedTuple):
     Attributes:
         state: How far it is; an open or a done one is left out of the merge.
         baseline: For one that is over, what to merge the field with, so that only the side counts
-            as changed that was edited; `UNSET` where the baseline says so itself.
+            as changed that was edited; `UNSET` where both were, or agree.
     """
 
     state: State
     baseline: Value | Unset = UNSET
 
 
-def standing(undo: Undo, written: Value, across: Value, *, is_under_way: bool) -> Standing:
+def standing(
+    undo: Undo, written: Value, across: Value, *, is_under_way: bool, opposite: Undo | None = None
+) -> Standing:
     """Where a field stands whose write is taken back; all values in canonical form.
 
     Args:
@@ -36,11 +38,14 @@ def standing(undo: Undo, written: Value, across: Value, *, is_under_way: bool) -
         written: The value that the written record shows.
         across: The value that the other record shows.
         is_under_way: Whether its side has not shown the write yet.
+        opposite: What is taken back of a write to the same field of the other record, or None.
     """
+    is_edited = written not in (undo.given, undo.old)
+    kept = [undo.across] if opposite is None else [undo.across, opposite.given, opposite.old]
     if is_under_way and written != undo.given:
         return Standing("waits")
-    if across == undo.across and written in (undo.given, undo.old):
-        return Standing("open" if written == undo.given else "done")
-    if written == across:
+    if not is_edited and across in kept:
+        return Standing("done" if written == undo.old else "open")
+    if written == across or (is_edited and across not in kept):
         return Standing("over")
-    return Standing("over", written if written in (undo.given, undo.old) else undo.across)
+    return Standing("over", across if is_edited else written)
