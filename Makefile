@@ -8,6 +8,8 @@
 PYTHON ?= python3
 CONTACTS ?= 1000
 TESTS ?=
+# Tests wait for servers and databases: some more than there are processors.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3 // 2)')
 
 UV_VERSION := 0.13.9
 BIN := .venv/bin
@@ -32,11 +34,12 @@ demo: setup ## run the job on CONTACTS contacts a side and show what it did
 
 test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narrows it)
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 nightly: setup ## thousands of random histories, fourteen rules broken on purpose; about an hour
-	@TEST_LEDGERS=both $(BIN)/python -m pytest -n auto --dist loadfile tests/reconciler
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n auto --dist loadfile tests/properties
+	@TEST_NIGHTLY=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/reconciler tests/operator
+	@TEST_NIGHTLY=1 $(BIN)/python -m pytest -n $(WORKERS) -m nightly tests/pipelines
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/properties
 	@$(BIN)/python -m tests.properties.switchboard
 	@$(BIN)/python tests/properties/mutations.py
 

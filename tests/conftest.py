@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 TAP_SALESFORCE = "2.8.1"
 ROOT = Path(__file__).resolve().parents[1]
+#: Whether this is `make nightly`: every ledger on both databases, and more cases of a kind.
+IS_NIGHT = os.environ.get("TEST_NIGHTLY") == "1"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that no worker is left alone with it at the end."""
+    if not IS_NIGHT:
+        left_out = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
     for item in items:
         if item.get_closest_marker("pipeline"):

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from reconciler.cli import main as contact_sync
 
+from tests.conftest import IS_NIGHT
 from tests.reconciler.job import Job
 
 
@@ -83,7 +84,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests that are marked so have a ledger of each kind."""
     if "kind_of_ledger" in metafunc.fixturenames:
         both = metafunc.definition.get_closest_marker("both_ledgers")
-        metafunc.parametrize("kind_of_ledger", ["sqlite", "postgresql"] if both else ["sqlite"])
+        kinds = ["sqlite", "postgresql"] if both or IS_NIGHT else ["sqlite"]
+        metafunc.parametrize("kind_of_ledger", kinds)
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from sqlalchemy.engine import Engine
 from reconciler import output, run
 from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, lost_from
 
-pytestmark = pytest.mark.both_ledgers
-
 
 def test_a_paused_sync_stores_and_writes_nothing(seat):
     record, contact = seat.job.pair_up()

@@ -10,8 +10,6 @@ from sqlalchemy import create_engine, select
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE
 
-pytestmark = pytest.mark.both_ledgers
-
 SECRETS = ("Lovelace", "Hopper", "Grace", "415555", "Countess")
 
 

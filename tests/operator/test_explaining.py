@@ -6,8 +6,6 @@ import pytest
 
 from tests.reconciler.job import OBSERVE, TO_PHONEIQ
 
-pytestmark = pytest.mark.both_ledgers
-
 
 @pytest.fixture
 def ada(seat):

@@ -85,8 +85,8 @@ def test_wrong_setting(project: Project, setting: str, value: str, words: tuple[
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(1, id="second page, first pipe"),
-        pytest.param(3, id="first page, third pipe"),
+        pytest.param(1, id="second page, first pipe", marks=pytest.mark.nightly),
+        pytest.param(3, id="first page, third pipe", marks=pytest.mark.nightly),
         pytest.param(5, id="third page, third pipe"),
     ],
 )
@@ -110,8 +110,8 @@ def test_tap_phoneiq_crashes(project: Project, page: int) -> None:
     "request_number",
     [
         pytest.param(0, id="contacts, first page"),
-        pytest.param(1, id="contacts, second page"),
-        pytest.param(2, id="leads"),
+        pytest.param(1, id="contacts, second page", marks=pytest.mark.nightly),
+        pytest.param(2, id="leads", marks=pytest.mark.nightly),
     ],
 )
 def test_tap_salesforce_crashes(project: Project, request_number: int) -> None:

@@ -72,8 +72,17 @@ def test_edits_on_each_side_arrive_and_nothing_else_is_written(project: Project)
 BOTH, TO_PHONEIQ, TO_SALESFORCE = "both", "salesforce_to_phoneiq", "phoneiq_to_salesforce"
 
 
-@pytest.mark.parametrize("on_conflict", ["keep_salesforce", "keep_phoneiq"])
-@pytest.mark.parametrize("direction", [BOTH, TO_PHONEIQ, TO_SALESFORCE])
+@pytest.mark.parametrize(
+    ("direction", "on_conflict"),
+    [
+        (BOTH, "keep_salesforce"),
+        (BOTH, "keep_phoneiq"),
+        (TO_PHONEIQ, "keep_phoneiq"),
+        pytest.param(TO_PHONEIQ, "keep_salesforce", marks=pytest.mark.nightly),
+        (TO_SALESFORCE, "keep_salesforce"),
+        pytest.param(TO_SALESFORCE, "keep_phoneiq", marks=pytest.mark.nightly),
+    ],
+)
 def test_direction_and_conflicts(project: Project, direction: str, on_conflict: str) -> None:
     """One pair with a field that differs and a blank on each side, and one record alone."""
     admin = project.box.admin

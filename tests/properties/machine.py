@@ -28,7 +28,7 @@ _REPEATABLE = settings(
 )
 #: The examples of `make test`, of mutations.py, and of a night: HYPOTHESIS_PROFILE=nightly.
 PROFILES = {
-    "test": settings(_REPEATABLE, max_examples=100),
+    "test": settings(_REPEATABLE, max_examples=60),
     "mutations": settings(_REPEATABLE, max_examples=400),
     "nightly": settings(max_examples=3_000, stateful_step_count=30),
 }

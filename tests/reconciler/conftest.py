@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
 
+from tests.conftest import IS_NIGHT
 from tests.reconciler.job import Job, files
 
 #: Tests of what the ledger's SQL decides or keeps. The others are about rules, which know no
-#: database: they run on PostgreSQL with TEST_LEDGERS=both, as `make nightly` does.
+#: database: they run on PostgreSQL at night.
 STORAGE = {
     "test_changed_settings",
     "test_deletions",
@@ -29,10 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that has a ledger has one of each kind that it is about."""
     if "kind_of_ledger" in metafunc.fixturenames:
         about_files = metafunc.definition.get_closest_marker("sqlite_only")
-        both = (
-            metafunc.module.__name__.rpartition(".")[2] in STORAGE
-            or os.environ.get("TEST_LEDGERS") == "both"
-        )
+        both = metafunc.module.__name__.rpartition(".")[2] in STORAGE or IS_NIGHT
         kinds = ["sqlite", "postgresql"] if both and not about_files else ["sqlite"]
         metafunc.parametrize("kind_of_ledger", kinds)
 

@@ -44,6 +44,7 @@ from reconciler.ledger.runs import STREAMS
 from reconciler.ledger.sets import among, insert_rows, put_rows, update_rows
 from reconciler.ledger.tables import (
     LATE_INDEXES,
+    alias,
     counters,
     field_skips,
     forgotten,
@@ -512,7 +513,7 @@ class Observations:
         numbers = sorted({number for _, item in items for number in item.match_numbers})
         if not numbers:
             return
-        former, contact = records.alias("former"), records.alias("contact")
+        former, contact = alias(records, "former"), alias(records, "contact")
         lost = (
             select(contact.c.row)
             .join_from(phone_numbers, contact, contact.c.row == phone_numbers.c.row)

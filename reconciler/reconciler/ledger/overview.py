@@ -15,6 +15,7 @@ from reconciler.ledger.observations import Layouts
 from reconciler.ledger.pairs import names_differ
 from reconciler.ledger.rows import from_json, text_key
 from reconciler.ledger.tables import (
+    alias,
     conflicts,
     field_skips,
     observations,
@@ -253,7 +254,7 @@ class Overview:
 
     def skips(self, *, side: Side | None = None, reason: str | None = None) -> Iterator[SkipRow]:
         """What takes no part now, record by record."""
-        holder = records.alias("holder")
+        holder = alias(records, "holder")
         whole = select(
             records.c.side,
             records.c.object,
@@ -312,7 +313,7 @@ class Overview:
 
     def conflicts(self, *, resolution: str | None = None) -> Iterator[ConflictRow]:
         """Conflicts, newest first."""
-        one, two = records.alias("one"), records.alias("two")
+        one, two = alias(records, "one"), alias(records, "two")
         statement = (
             select(
                 conflicts.c.run,
@@ -352,7 +353,7 @@ class Overview:
         Args:
             name_mismatch: Only those whose records have different full names now, with the names.
         """
-        one, two = records.alias("one"), records.alias("two")
+        one, two = alias(records, "one"), alias(records, "two")
         statement = (
             select(one.c.object, one.c.id, two.c.id, pairs.c.why, pairs.c.run)
             .select_from(pairs)
@@ -361,7 +362,7 @@ class Overview:
             .order_by(pairs.c.pair)
         )
         if name_mismatch:
-            shown = [observations.alias(name) for name in ("shown_one", "shown_two")]
+            shown = [alias(observations, name) for name in ("shown_one", "shown_two")]
             for record, seen in zip((one, two), shown, strict=True):
                 statement = statement.join(seen, seen.c.row == record.c.row).add_columns(
                     seen.c.layout, seen.c.body
@@ -416,7 +417,7 @@ class Overview:
 
     def dossier(self, row: int) -> Dossier:
         """All that is known of the record in a row."""
-        holder = records.alias("holder")
+        holder = alias(records, "holder")
         with self._database.reading() as connection:
             record = connection.execute(
                 select(

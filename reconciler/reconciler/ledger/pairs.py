@@ -41,6 +41,7 @@ from reconciler.ledger.rows import (
 )
 from reconciler.ledger.sets import among, insert_rows, put_rows, update_rows
 from reconciler.ledger.tables import (
+    alias,
     is_given_up,
     observations,
     pairs,
@@ -127,9 +128,9 @@ class Pairs:
             Whether there was any.
         """
         found_any = False
-        gone = records.alias("gone")
-        heir = records.alias("heir")
-        itself = records.alias("itself")
+        gone = alias(records, "gone")
+        heir = alias(records, "heir")
+        itself = alias(records, "itself")
         unseen = exists().where(
             writes.c.source_row == heir.c.row,
             writes.c.action == "create",
@@ -268,8 +269,8 @@ class Pairs:
         Args:
             run: The run that pairs.
         """
-        deleted, left, new = (records.alias(name) for name in ("deleted", "left", "new"))
-        mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
+        deleted, left, new = (alias(records, name) for name in ("deleted", "left", "new"))
+        mine, theirs = alias(phone_numbers, "mine"), alias(phone_numbers, "theirs")
         found = (
             select(deleted.c.pair, left.c.side, left.c.row.label("left"), new.c.row.label("new"))
             .join_from(deleted, pairs, pairs.c.pair == deleted.c.pair)
@@ -364,7 +365,7 @@ class Pairs:
 
     @staticmethod
     def _separate(connection: Connection, pair: int, run: int) -> tuple[str, str]:
-        one, two = records.alias("one"), records.alias("two")
+        one, two = alias(records, "one"), alias(records, "two")
         rows = connection.execute(
             select(pairs.c.salesforce_row, pairs.c.phoneiq_row, one.c.id, two.c.id)
             .join(one, one.c.row == pairs.c.salesforce_row)
@@ -423,7 +424,7 @@ class Pairs:
 
     def count_name_mismatches(self, run: int) -> int:
         """How many pairs that a run made by phone are of people with different full names."""
-        one, two = records.alias("one"), records.alias("two")
+        one, two = alias(records, "one"), alias(records, "two")
         with self._database.reading() as connection:
             return (
                 connection.scalar(
@@ -442,7 +443,7 @@ class Pairs:
         Returns:
             Those of people with different full names, and all.
         """
-        one, two = records.alias("one"), records.alias("two")
+        one, two = alias(records, "one"), alias(records, "two")
         with self._database.reading() as connection:
             differing, all_ = connection.execute(
                 select(func.coalesce(func.sum(case((names_differ(one, two), 1), else_=0)), 0))
@@ -474,8 +475,8 @@ class Pairs:
         Returns:
             How many pairs were made.
         """
-        salesforce = records.alias("salesforce")
-        phoneiq = records.alias("phoneiq")
+        salesforce = alias(records, "salesforce")
+        phoneiq = alias(records, "phoneiq")
         both = and_(
             salesforce.c.side == SALESFORCE,
             phoneiq.c.side == PHONEIQ,
@@ -537,10 +538,10 @@ class Pairs:
         Returns:
             How many pairs were made.
         """
-        one, two = records.alias("one"), records.alias("two")
-        mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
-        further = phone_numbers.alias("further")
-        first = records.alias("first")
+        one, two = alias(records, "one"), alias(records, "two")
+        mine, theirs = alias(phone_numbers, "mine"), alias(phone_numbers, "theirs")
+        further = alias(phone_numbers, "further")
+        first = alias(records, "first")
         may_be_one = or_(
             first.c.name == two.c.name,
             and_(first.c.released == false(), two.c.released == false()),
@@ -632,8 +633,8 @@ class Pairs:
 
     def _open_sharers(self) -> Iterator[Sequence[int]]:
         """The open records without a pair that share a number with any other, in chunks."""
-        one = records.alias("one")
-        mine, theirs = phone_numbers.alias("mine"), phone_numbers.alias("theirs")
+        one = alias(records, "one")
+        mine, theirs = alias(phone_numbers, "mine"), alias(phone_numbers, "theirs")
         for side in SIDES:
             after = 0
             while True:
@@ -738,7 +739,7 @@ class Pairs:
         Without those whose other record is being deleted: these were counted when it was sent; and
         without those of which an operator has taken the create back.
         """
-        one, two = records.alias("one"), records.alias("two")
+        one, two = alias(records, "one"), alias(records, "two")
         is_sent = exists().where(
             or_(
                 writes.c.source_row == pairs.c.salesforce_row,
@@ -824,7 +825,7 @@ def names_differ(one: Any, two: Any) -> ColumnElement[bool]:
 
 def _namers() -> Iterator[Select[Any]]:
     """Records of which one names the other, of which one is open and one has a pair."""
-    salesforce, phoneiq = records.alias("salesforce"), records.alias("phoneiq")
+    salesforce, phoneiq = alias(records, "salesforce"), alias(records, "phoneiq")
     for namer, named in ((phoneiq, salesforce), (salesforce, phoneiq)):
         names = namer.c.reference == named.c.id
         if namer is phoneiq:
@@ -878,7 +879,7 @@ class _Held(NamedTuple):
 
 def _pairs_of(connection: Connection, rows: Sequence[int]) -> list[_Held]:
     """The pairs that some records have."""
-    one, two = records.alias("one"), records.alias("two")
+    one, two = alias(records, "one"), alias(records, "two")
     found = connection.execute(
         select(
             pairs.c.pair,

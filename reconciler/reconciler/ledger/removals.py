@@ -11,6 +11,7 @@ from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import CHUNK, forgotten_hash, from_json
 from reconciler.ledger.tables import (
+    alias,
     approved,
     conflicts,
     field_skips,
@@ -153,7 +154,7 @@ class Removals:
 
     def mark_made(self) -> None:
         """Note which contacts the sync created whose pairs were not planned since they appeared."""
-        source, contact = records.alias("source"), records.alias("contact")
+        source, contact = alias(records, "source"), alias(records, "contact")
         appeared = (
             select(contact.c.row)
             .join_from(writes, source, source.c.row == writes.c.source_row)
@@ -175,7 +176,7 @@ class Removals:
         Those are a row's other half, what it was merged or converted into, what was merged or
         converted into it, and whatever names it.
         """
-        itself, found = records.alias("itself"), records.alias("found")
+        itself, found = alias(records, "itself"), alias(records, "found")
         linked = [
             found.c.pair == itself.c.pair,
             and_(found.c.side == SALESFORCE, found.c.id == itself.c.successor),

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from reconciler.errors import DamagedLedgerError
 from reconciler.ledger.sets import among, put_rows
 from reconciler.ledger.tables import (
+    alias,
     conflicts,
     made_from,
     observations,
@@ -130,7 +131,7 @@ def is_paired(connection: Connection, row: int) -> bool:
 
 def _sharers(rows: Collection[int]) -> Select[Any]:
     """The rows that share a number with these, themselves included."""
-    mine = phone_numbers.alias("mine")
+    mine = alias(phone_numbers, "mine")
     return select(phone_numbers.c.row).where(
         phone_numbers.c.number.in_(select(mine.c.number).where(among(mine.c.row, rows)))
     )
@@ -189,7 +190,7 @@ def to_heirs_that_are_created() -> Select[Any]:
 
     What appears across is the heir's contact, and nobody else's.
     """
-    gone, heir = records.alias("gone"), records.alias("heir")
+    gone, heir = alias(records, "gone"), alias(records, "heir")
     return (
         select(gone.c.pair)
         .join(heir, and_(heir.c.side == SALESFORCE, heir.c.id == gone.c.successor))
@@ -210,7 +211,7 @@ def stale_references(side: Side) -> Select[Any]:
     While one names it, what is created from the other would be written over it: both platforms
     take a create with a reference for an update of the record that has it.
     """
-    namer, named = records.alias("namer"), records.alias("named")
+    namer, named = alias(records, "namer"), alias(records, "named")
     rows = (separated.c.phoneiq_row, separated.c.salesforce_row)
     namer_row, named_row = rows if side == PHONEIQ else rows[::-1]
     return (

@@ -6,6 +6,7 @@ and updated often (`records`). Both share the row number.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, get_args
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy import (
     or_,
     true,
 )
+from sqlalchemy.sql.selectable import NamedFromClause
 from sqlalchemy.types import TypeDecorator
 
 from reconciler.errors import DamagedLedgerError
@@ -487,3 +489,9 @@ conflicts = Table(
     Column("salesforce", TEXT),
     Column("phoneiq", TEXT),
 )
+
+
+@cache
+def alias(table: Table, name: str) -> NamedFromClause:
+    """A table by another name: made once, since that takes longer than most statements with it."""
+    return table.alias(name)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, case, false, func, or_, select, update
 from reconciler.ledger.database import Database
 from reconciler.ledger.rows import CHUNK, from_json, to_json
 from reconciler.ledger.sets import among, put_rows
-from reconciler.ledger.tables import pairs, records, undos, writes
+from reconciler.ledger.tables import alias, pairs, records, undos, writes
 from reconciler.model import PHONEIQ, UNSET, Action, Side, Undo
 
 
@@ -59,7 +59,7 @@ class Undos:
 
     def written(self, run: int) -> Iterator[list[Written]]:
         """What a run wrote, but for what another write has taken the place of, in chunks."""
-        source, target, member = (records.alias(name) for name in ("source", "target", "member"))
+        source, target, member = (alias(records, name) for name in ("source", "target", "member"))
         created = and_(
             writes.c.action == "create",
             pairs.c.pair == source.c.pair,
@@ -166,7 +166,7 @@ def _later(connection: Connection, created: Sequence[Any]) -> dict[int, set[str]
     found: dict[int, set[str]] = {}
     if not since:
         return found
-    source = records.alias("source")
+    source = alias(records, "source")
     for row in connection.execute(
         select(source.c.pair, writes.c.write, writes.c.changes)
         .join(source, source.c.row == writes.c.source_row)
