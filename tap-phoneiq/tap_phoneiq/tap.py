@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from io import StringIO
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from phoneiq_client import PhoneIQ
 from singer_sdk import Tap
@@ -15,6 +16,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import StateMessage
 
 from tap_phoneiq.client import BufferedWriter, StopError, in_one_message
+from tap_phoneiq.given import checked
 from tap_phoneiq.streams import ContactFieldsStream, ContactsStream
 
 if TYPE_CHECKING:
@@ -105,6 +107,26 @@ class TapPhoneIQ(Tap):
             message = f"a setting cannot be read from the environment: {error}"
             raise StopError(message) from error
         self._check_start_date()
+
+    @classmethod
+    def invoke(
+        cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **kwargs: Any
+    ) -> None:
+        """Run the tap as its command line says.
+
+        Args:
+            state: The file with the bookmarks.
+            catalog: The file with the catalog.
+            kwargs: As the SDK's `Tap` takes them.
+
+        Raises:
+            StopError: If the state or the catalog is none of this tap.
+        """
+        super().invoke(
+            state=None if state is None else StringIO(checked("state", state)),
+            catalog=None if catalog is None else StringIO(checked("catalog", catalog)),
+            **kwargs,
+        )
 
     @cached_property
     def api(self) -> PhoneIQ:

@@ -54,6 +54,31 @@ def test_a_wrong_setting_ends_with_one_message_that_names_it(tap, errors, mode, 
     assert "1234567890" not in ended.log
 
 
+@pytest.mark.parametrize("name", ["state", "catalog"])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b'"x"', b"7", b"null", b"\xff{}", b"[" * 100_000, b'{"streams": 7}']
+)
+def test_a_file_that_is_none_of_this_tap(tap, errors, tmp_path, name, text):
+    if name == "state" and text.startswith(b'{"'):
+        text = b'{"bookmarks": 7}'
+    (tmp_path / "odd.json").write_bytes(text)
+    ended = tap(f"--{name}", str(tmp_path / "odd.json"))
+    assert ended.code == 1
+    (line,) = errors(ended.log)
+    assert f"the {name} " in line
+    assert ("--full-refresh" if name == "state" else "--discover") in line
+
+
+@pytest.mark.parametrize(
+    "bookmark", [7, None, [], {"replication_key_value": 7}, {"replication_key_value": "yesterday"}]
+)
+def test_a_bookmark_that_is_none(tap, errors, bookmark):
+    ended = tap(state={"bookmarks": {"contacts": bookmark}})
+    assert ended.code == 1
+    (line,) = errors(ended.log)
+    assert "the state is none of this tap" in line
+
+
 def test_a_number_from_the_environment_that_is_none(tap, errors):
     env = os.environ | {"TAP_PHONEIQ_PAGE_SIZE": "many"}
     ended = tap("--config", "ENV", env=env)
