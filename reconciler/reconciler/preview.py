@@ -95,6 +95,15 @@ def previewed(
         yield from planner.writes()
 
 
+def pair(copy: Ledger, settings: Settings) -> None:
+    """Pair the records of a copy as the next run does it."""
+    for side in _WRITTEN:
+        if allows(settings.sync_direction, side):
+            summary = Summary("observe-phoneiq")
+            Planner(copy, settings, side, copy.runs.latest() + 1, summary).pair()
+            return
+
+
 def plan_of(
     copy: Ledger, settings: Settings, unguarded: Unguarded, sides: Iterable[Side] = _WRITTEN
 ) -> Iterator[list[Write]]:

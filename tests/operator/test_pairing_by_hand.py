@@ -247,6 +247,10 @@ def test_a_plan_says_how_many_pairs_join_different_names(seat):
     expected = "1 of 2 pairs by phone join people with different names"
     assert expected in seat.done("plan").words
     assert seat.json("plan")["name_mismatches"] == 1
+    assert seat.json("pairs", "--name-mismatch") == []
+    (planned,) = seat.json("pairs", "--planned", "--name-mismatch")
+    assert (planned["salesforce_name"], planned["phoneiq_name"]) == ("Ada One", "Bob One")
+    assert "pairs --planned --name-mismatch" in seat.done("plan").words
     del seat.job.settings["dry_run"]
     passed = seat.job.run()
     said = [line for one in passed for line in one.log if "--name-mismatch" in line]

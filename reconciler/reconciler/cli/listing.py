@@ -13,11 +13,22 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from reconciler.cli.operator import Operator, ago, as_csv, as_json, named, print_rows, shown
+from reconciler.cli.operator import (
+    Operator,
+    ago,
+    as_csv,
+    as_json,
+    named,
+    print_rows,
+    shown,
+    shown_errors,
+)
+from reconciler.cli.planning import check_read
 from reconciler.commands import command
 from reconciler.ledger.runs import Run
 from reconciler.lifecycle import remedy_of
 from reconciler.model import SIDES, SkipReason, Winner
+from reconciler.preview import pair, prepare
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -191,17 +202,28 @@ def conflicts(
 @click.option(
     "--name-mismatch", is_flag=True, help="Only those of people with different full names."
 )
+@click.option("--planned", is_flag=True, help="Also those that the next run would make.")
 @_list_options
 @click.pass_obj
-def pairs(operator: Operator, name_mismatch: bool, form: str | None, limit: int | None) -> None:
+def pairs(
+    operator: Operator, name_mismatch: bool, planned: bool, form: str | None, limit: int | None
+) -> None:
     """List the pairs, oldest first: both ids, and how each was found.
 
     With --name-mismatch, those whose two records have different full names now, and the names.
 
     Example: contact-sync pairs --name-mismatch
     """
-    found = operator.ledger.overview.pairs(name_mismatch=name_mismatch)
-    rows = list(islice(found, _most(form, limit)))
+    most = _most(form, limit)
+    if planned:
+        with shown_errors(), operator.ledger.copy() as copy:
+            settings = operator.settings()
+            prepare(copy, settings)
+            check_read(copy)
+            pair(copy, settings)
+            rows = list(islice(copy.overview.pairs(name_mismatch=name_mismatch), most))
+    else:
+        rows = list(islice(operator.ledger.overview.pairs(name_mismatch=name_mismatch), most))
     names: tuple[str, ...] = ("object", "salesforce_id", "phoneiq_id", "found_by", "run")
     if name_mismatch:
         names += ("salesforce_name", "phoneiq_name")
@@ -212,7 +234,8 @@ def pairs(operator: Operator, name_mismatch: bool, form: str | None, limit: int 
         else:
             as_csv(names, listed)
         return
-    typed = command("pairs --name-mismatch" if name_mismatch else "pairs")
+    options = (" --planned" if planned else "") + (" --name-mismatch" if name_mismatch else "")
+    typed = command(f"pairs{options}")
     rows = _for_people(operator, rows, limit, typed)
     if rows:
         cells = [[str(getattr(row, name)) for name in names] for row in rows]

@@ -49,7 +49,7 @@ def plan(operator: Operator, to: Side | None, limit: int, json_: bool) -> None:
     sides: tuple[Side, ...] = (PHONEIQ, SALESFORCE) if to is None else (to,)
     with shown_errors(), ledger.copy() as copy:
         prepare(copy, settings)
-        _check_read(copy)
+        check_read(copy)
         for writes in plan_of(copy, settings, unguarded, sides):
             name.add(writes)
             for write in writes:
@@ -97,7 +97,7 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
     name, unguarded = PlanId(), Unguarded()
     with shown_errors(), ledger.copy() as copy:
         prepare(copy, settings)
-        _check_read(copy)
+        check_read(copy)
         copy.approvals.clear()
         for writes in plan_of(copy, settings, unguarded):
             name.add(writes)
@@ -119,7 +119,12 @@ def approve(operator: Operator, plan: str | None, withdraw: bool) -> None:
     click.echo(f"approved: the next run writes plan {plan} and no other. {job()}")
 
 
-def _check_read(ledger: Ledger) -> None:
+def check_read(ledger: Ledger) -> None:
+    """Refuse to plan from a side that was not read.
+
+    Raises:
+        click.ClickException: No run has read both sides.
+    """
     if len(ledger.runs.complete()) < 2:
         raise click.ClickException(
             f"both sides have to be read completely before anything is planned: {job()}"
@@ -153,7 +158,7 @@ def _show(
     if mismatches:
         console.print(
             f"{mismatches:,} of {by_phone:,} pairs by phone join people with different names: "
-            f"{command('pairs --name-mismatch')}"
+            f"{command('pairs --planned --name-mismatch')}"
         )
     for write in writes:
         _show_write(operator, write)
