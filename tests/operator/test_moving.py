@@ -101,6 +101,41 @@ def test_the_file_is_its_owners_own_and_never_overwritten(moved):
     assert "cannot be made: File exists" in moved.refused("export", str(moved.file)).words
 
 
+def test_what_was_taken_back_and_who_was_unpaired_stay_so(seat, tmp_path):
+    job = seat.job
+    record, contact = job.pair_up(Title="Clerk")
+    job.salesforce.edit(record, Title="Countess")
+    job.settle()
+    number = "+14155550188"
+    other = job.salesforce.create("Contact", FirstName="Bo", LastName="One", MobilePhone=number)
+    stranger = job.phoneiq.create(first_name="Cy", last_name="Two", mobile_phone=number)
+    job.settle()
+    seat.done("unpair", other)
+    (run,) = (
+        write["run"]
+        for one in seat.json("explain", contact)[0]["records"]
+        for write in one["sent"]
+        if write["changes"].get("job_title", [None])[0] == "Clerk"
+    )
+    seat.done("undo", str(run), "--yes")
+    job.settle()
+    assert job.phoneiq.get(contact)["job_title"] == "Clerk"
+    seat.done("export", str(tmp_path / "sync.jsonl"))
+    job.lose_ledger()
+    seat.done("import", str(tmp_path / "sync.jsonl"))
+    job.states.clear()
+    job.forget_written()
+    job.run()
+    job.run()
+    assert job.phoneiq.written == job.salesforce.written == []
+    job.salesforce.edit(other, Title="Clerk")
+    job.settle()
+    assert job.phoneiq.get(stranger)["job_title"] is None
+    job.salesforce.edit(record, Title="Analyst")
+    job.settle()
+    assert job.phoneiq.get(contact)["job_title"] == "Analyst"
+
+
 def test_a_ledger_that_holds_records_is_refused(moved):
     moved.job.settle()
     answer = moved.refused("import", str(moved.file))

@@ -1,7 +1,8 @@
 """Moving a sync to another ledger: what no tap could tell it.
 
-That is who is who, on which values both last agreed, what the sync created and overwrote, who is
-not to be created again, and who was forgotten. Everything else is read again by the next run.
+That is who is who and who is not, on which values both last agreed, what the sync created and
+overwrote, what was taken back, who is not to be created again, and who was forgotten. Everything
+else is read again by the next run.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from reconciler.ledger.database import Database
 from reconciler.ledger.observations import Layouts
 from reconciler.ledger.rows import CHUNK, from_json, pack, to_json
 from reconciler.ledger.tables import (
+    alias,
     counters,
     forgotten,
     observations,
@@ -23,7 +25,10 @@ from reconciler.ledger.tables import (
     pairs,
     phone_numbers,
     records,
+    separated,
+    undos,
 )
+from reconciler.model import SIDES
 
 #: The form of the lines; grows with each change of it.
 FORM: Final = 1
@@ -34,6 +39,7 @@ _OWN: Final = frozenset(
         "reference_run",
     }
 )  # fmt: skip
+_UNDO: Final = ("field", "given", "old", "shown", "across")
 #: Columns that exports of 0.1.0 do not have.
 _LATER: Final = {"full_name": False, "merged_away": False}
 
@@ -72,6 +78,21 @@ class Moving:
                 }
         for record in self._records(records.c.released == true()).values():
             yield {"released": record}
+        yield from self._separated()
+
+    def _separated(self) -> list[dict[str, Any]]:
+        """Who is not who, by ids; after the records, since they are taken in by these."""
+        one, two = alias(records, "one"), alias(records, "two")
+        with self._database.reading() as connection:
+            return [
+                {"separated": {"salesforce": row[0], "phoneiq": row[1]}}
+                for row in connection.execute(
+                    select(one.c.id, two.c.id)
+                    .select_from(separated)
+                    .join(one, one.c.row == separated.c.salesforce_row)
+                    .join(two, two.c.row == separated.c.phoneiq_row)
+                )
+            ]
 
     def _pairs(self, after: int) -> list[Any]:
         with self._database.reading() as connection:
@@ -93,6 +114,7 @@ class Moving:
                     "fields": self._layouts.fields(row.layout, row.body),
                     "numbers": self._layouts.numbers(row.layout, row.numbers),
                     "matches": [],
+                    "undos": [],
                     "originals": from_json(row.before) if row.before else None,
                 }
                 for row in connection.execute(
@@ -115,6 +137,10 @@ class Moving:
                 .where(which)
             ):
                 found[row]["matches"].append(number)
+            for undo in connection.execute(
+                select(undos).join(records, records.c.row == undos.c.row).where(which)
+            ):
+                found[undo.row]["undos"].append({name: getattr(undo, name) for name in _UNDO})
         return found
 
     def into(self, lines: Iterable[Mapping[str, Any]], run: int) -> tuple[int, int]:
@@ -146,6 +172,8 @@ class Moving:
                     alone += 1
                     row += 1
                     self._insert(connection, row, line["released"], run, pair=None)
+                elif "separated" in line:
+                    self._separate(connection, line["separated"], run)
                 else:
                     pair = line["pair"]
                     made += 1
@@ -167,6 +195,22 @@ class Moving:
                 update(counters).where(counters.c.name == "row").values(next=row + 1)
             )
         return made, alone
+
+    @staticmethod
+    def _separate(connection: Connection, given: Mapping[str, str], run: int) -> None:
+        """Note who is not who, where both are known."""
+        rows = {
+            side: connection.scalar(
+                select(records.c.row).where(records.c.side == side, records.c.id == given[side])
+            )
+            for side in SIDES
+        }
+        if None not in rows.values():
+            connection.execute(
+                insert(separated).values(
+                    salesforce_row=rows["salesforce"], phoneiq_row=rows["phoneiq"], run=run
+                )
+            )
 
     def _insert(
         self,
@@ -204,6 +248,10 @@ class Moving:
         )
         for number in given["matches"]:
             connection.execute(insert(phone_numbers).values(number=number, row=row, stale=False))
+        for undo in given.get("undos", ()):
+            # The journal stays behind.
+            values = {name: undo[name] for name in _UNDO}
+            connection.execute(insert(undos).values(**values, row=row, write=0))
         if given["originals"] is not None:
             connection.execute(
                 insert(originals).values(row=row, fields=to_json(given["originals"]))
