@@ -348,6 +348,7 @@ class Planner:
             {SALESFORCE: pair.salesforce.delivered, PHONEIQ: pair.phoneiq.delivered}, held, before
         )
         pair = self._with_phone(pair, recalled)
+        stored = list(before)
         taken_back = self._take_back(pair, exchange, held, before, unseen)
         merged = merge(
             exchange.rules,
@@ -416,7 +417,7 @@ class Planner:
             settled=not (changes[SALESFORCE] or changes[PHONEIQ] or awaited),
             pair=pair.pair,
             baseline=exchange.baseline(merged.baseline, others)
-            if merged.baseline != before
+            if merged.baseline != stored
             else None,
             emitted=emitted,
             field_skips=skips,

@@ -110,6 +110,22 @@ def test_the_next_edit_of_either_side_travels(start, on_conflict, side):
     quiet(seat)
 
 
+@pytest.mark.parametrize("on_conflict", ["keep_salesforce", "keep_phoneiq"])
+def test_the_next_edit_travels_although_it_is_lost_once(start, on_conflict):
+    seat = start(on_conflict=on_conflict)
+    record, contact = seat.job.pair_up(Title="Clerk")
+    seat.job.salesforce.edit(record, Title="Countess")
+    seat.job.settle()
+    take_back(seat)
+    seat.job.salesforce.edit(record, Title="Analyst")
+    for pipe in (OBSERVE, TO_PHONEIQ):
+        seat.job.pipe(pipe, target=lost_from(0))
+    seat.job.settle(4)
+    assert seat.job.salesforce.get(record)["Title"] == "Analyst"
+    assert seat.job.phoneiq.get(contact)["job_title"] == "Analyst"
+    quiet(seat)
+
+
 def test_other_fields_are_synced_meanwhile(seat, pair):
     record, contact = pair
     take_back(seat)

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.operator.conftest import Seat
 from tests.properties.machine import FOLDER, as_test, sides
-from tests.reconciler.job import TO_PHONEIQ, TO_SALESFORCE, Job
+from tests.reconciler.job import OBSERVE, TO_PHONEIQ, TO_SALESFORCE, Job, lost_from
 
 #: Names of each field in Salesforce and PhoneIQ, with values that differ in more than their form.
 FIELDS = {
@@ -40,9 +40,14 @@ class Undoing(RuleBasedStateMachine):
         self.shown = self._shown()
         self.runs = {}
 
-    @rule(side=sides, fields=st.sets(st.sampled_from([*FIELDS]), min_size=1), data=st.data())
-    def edit(self, side, fields, data):
-        """Someone edits some fields, and the sync carries them over."""
+    @rule(
+        side=sides,
+        fields=st.sets(st.sampled_from([*FIELDS]), min_size=1),
+        data=st.data(),
+        is_lost=st.booleans(),
+    )
+    def edit(self, side, fields, data, is_lost):
+        """Someone edits some fields, and the sync carries them over, maybe at the second try."""
         typed = {
             field: data.draw(st.sampled_from(FIELDS[field][2]), label=field)
             for field in sorted(fields)
@@ -52,7 +57,9 @@ class Undoing(RuleBasedStateMachine):
             self.job.salesforce.edit(self.record, **named)
         else:
             self.job.phoneiq.edit(self.contact, **named)
-        before, latest = self.shown, self._latest()
+        before = self.shown
+        self._lose(is_lost)
+        latest = self._latest()
         self.job.settle(4)
         # To type what is there is no edit.
         new = {
@@ -61,8 +68,8 @@ class Undoing(RuleBasedStateMachine):
         self._note(before, latest, typed={(side, field) for field in new})
 
     @precondition(lambda self: self.runs)
-    @rule(data=st.data(), is_settled=st.booleans())
-    def take_back(self, data, is_settled):
+    @rule(data=st.data(), is_lost=st.booleans())
+    def take_back(self, data, is_lost):
         """One run, or two at once, are taken back."""
         chosen = data.draw(
             st.lists(st.sampled_from(sorted(self.runs)), min_size=1, max_size=2, unique=True)
@@ -74,17 +81,18 @@ class Undoing(RuleBasedStateMachine):
             for field, (old, new) in changes.items():
                 if same(field, expected[side][field], new):
                     expected[side][field] = old
+        self._lose(is_lost)
         latest = self._latest()
-        if is_settled:
-            self.job.settle(4)
-        else:
-            self.job.pipe(TO_PHONEIQ)
-            self.job.pipe(TO_SALESFORCE)
-            self.job.settle(4)
+        self.job.settle(4)
         self._note(self.shown, latest, typed=set())
         for side, fields in expected.items():
             for field, value in fields.items():
                 assert same(field, self.shown[side][field], value), (side, field, value, self.shown)
+
+    def _lose(self, is_lost):
+        """A run whose writes do not arrive."""
+        for pipe in (OBSERVE, TO_PHONEIQ, TO_SALESFORCE) if is_lost else ():
+            self.job.pipe(pipe, target=lost_from(0))
 
     def _shown(self):
         rows = self.job.salesforce.get(self.record), self.job.phoneiq.get(self.contact)
