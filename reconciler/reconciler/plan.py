@@ -343,7 +343,8 @@ class Planner:
         if "missing" in {pair.salesforce.skip, pair.phoneiq.skip}:
             return self._leave_as_it_is(pair, unseen), None
         if pair.salesforce.deleted or pair.phoneiq.deleted:
-            return self._plan_deletion(pair, held, before, unseen)
+            agreed = self._arrived(before, exchange, held, unseen)
+            return self._plan_deletion(pair, held, agreed, unseen)
         recalled = exchange.recall_numbers(
             {SALESFORCE: pair.salesforce.delivered, PHONEIQ: pair.phoneiq.delivered}, held, before
         )

@@ -103,9 +103,15 @@ class Identities:
     def half_of(self, id_: str) -> str | None:
         """The record that is named by a record or names it, where both are live."""
         if self.side_of(id_) == "phoneiq":
-            other = self.row(id_)["salesforce_id"]
-            return other if other in self.owner and self.is_live(other) else None
-        return next((x for x in self.live("phoneiq") if self.row(x)["salesforce_id"] == id_), None)
+            named = self.row(id_)["salesforce_id"]
+            naming = [x for x in self.live("salesforce") if self.row(x)[EXTERNAL_ID] == id_]
+            known = [named] if named else naming
+        else:
+            named = self.row(id_)[EXTERNAL_ID]
+            known = [x for x in self.live("phoneiq") if self.row(x)["salesforce_id"] == id_]
+            if named in self.owner and self.row(named)["salesforce_id"] is None:
+                known.append(named)
+        return next((x for x in known if x in self.owner and self.is_live(x)), None)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         for salesforce in self.live("salesforce"):
@@ -305,9 +311,11 @@ class Identities:
             self._check_pair(salesforce, phoneiq)
         for salesforce, phoneiq in self.stated.items():
             if self.is_live(salesforce) and self.is_live(phoneiq):
-                found = self.row(phoneiq)["salesforce_id"]
-                what = f"people said that {phoneiq} is {salesforce}, it names {found}"
-                assert found == salesforce, what
+                found, half = self.row(phoneiq)["salesforce_id"], self.half_of(phoneiq)
+                what = f"people said that {phoneiq} is {salesforce}, it names {found}, is {half}"
+                # One of the two names the other.
+                assert half == salesforce, what
+                assert found in {salesforce, None}, what
         for id_ in self.merged_away:
             half = self.half_of(id_)
             assert half is None or half in self.owner[half].made, f"{id_}: created again as {half}"

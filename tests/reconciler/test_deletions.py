@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.reconciler.job import TO_PHONEIQ, TO_SALESFORCE
+from tests.reconciler.platforms import EXTERNAL_ID
 
 SIDES = ["salesforce", "phoneiq"]
 
@@ -196,3 +197,34 @@ def test_a_delete_that_is_lost_is_sent_again(start):
     assert len(job.pipe(TO_PHONEIQ, target=lambda _: []).records) == 1
     job.settle()
     assert live(job) == (0, 0)
+
+
+@pytest.mark.parametrize("on_delete", ["keep", "propagate"])
+@pytest.mark.parametrize("side", SIDES)
+def test_a_created_record_is_deleted_before_it_was_seen(start, side, on_delete):
+    """It is not created once more; what it was made from stays, or goes with it."""
+    job = start(on_delete=on_delete, salesforce_external_id_field=EXTERNAL_ID)
+    made, source = (
+        (job.salesforce, job.phoneiq) if side == "salesforce" else (job.phoneiq, job.salesforce)
+    )
+    if side == "salesforce":
+        job.phoneiq.create(first_name="Ada", last_name="L", mobile_phone="+14155550132")
+    else:
+        job.salesforce.create("Contact", FirstName="Ada", MobilePhone="+14155550132")
+    for title in ("Clerk", "Countess"):
+        # The older tombstone of a record that was created before says nothing of the newer one.
+        job.run()
+        (created,) = made.live()
+        made.delete(created["Id" if side == "salesforce" else "id"])
+        job.settle()
+        assert made.live() == []
+        assert len(source.live()) == (on_delete == "keep")
+        if on_delete == "propagate":
+            return
+        (left,) = source.live()
+        if side == "salesforce":
+            source.edit(left["id"], job_title=title)
+        else:
+            source.edit(left["Id"], Title=title)
+    job.settle()
+    assert len(made.live()) == 1

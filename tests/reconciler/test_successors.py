@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.reconciler.job import TO_PHONEIQ, TO_SALESFORCE, lost_from
 from tests.reconciler.platforms import EXTERNAL_ID
 
@@ -143,3 +145,19 @@ def test_a_record_whose_create_was_lost_gets_the_contact_of_the_one_that_is_merg
     job.settle()
     assert [row["id"] for row in job.phoneiq.live()] == [contact]
     assert job.phoneiq.get(contact)["salesforce_id"] == winner
+
+
+@pytest.mark.parametrize("shared_phone", ["reject", "allow"])
+@pytest.mark.parametrize("runs", [1, 2])
+def test_a_created_record_is_merged_into_one_with_a_contact(start, shared_phone, runs):
+    """Also before any run has seen it: its contact is not created once more."""
+    job = start(shared_phone=shared_phone, salesforce_external_id_field=EXTERNAL_ID)
+    job.phoneiq.create(first_name="Ada", last_name="One", mobile_phone="+14155550132")
+    job.phoneiq.create(first_name="Ada", last_name="Two", mobile_phone="+14155550143")
+    for _ in range(runs):
+        job.run()
+    loser, winner = (row["Id"] for row in job.salesforce.live())
+    job.salesforce.merge(winner, loser)
+    job.settle()
+    assert [row["Id"] for row in job.salesforce.live()] == [winner]
+    assert [one["reason"] for one in job.ask("skips")] == ["merged_away"]

@@ -468,6 +468,9 @@ class Pairs:
     def by_reference(self, run: int, *, has_shadows: bool) -> int:
         """Pair records of which one names the other.
 
+        A deleted one counts where it was created from the other and nobody has seen it before: what
+        became of it is then what becomes of any pair's record.
+
         Args:
             run: The run that pairs.
             has_shadows: Whether Person Accounts take part, whose shadow Contacts may be named.
@@ -482,9 +485,6 @@ class Pairs:
             phoneiq.c.side == PHONEIQ,
             salesforce.c.pair.is_(None),
             phoneiq.c.pair.is_(None),
-            # A create that is under way has its pair waiting, even where its source is gone.
-            or_(salesforce.c.deleted == false(), salesforce.c.creating == true()),
-            or_(phoneiq.c.deleted == false(), phoneiq.c.creating == true()),
             or_(salesforce.c.skip.is_(None), salesforce.c.skip.not_in(sorted(UNPAIRABLE))),
         )
         named_by_phoneiq = phoneiq.c.reference == salesforce.c.id
@@ -492,13 +492,24 @@ class Pairs:
             salesforce.c.object == "PersonAccount", phoneiq.c.reference == salesforce.c.related
         )
         named_by_salesforce = salesforce.c.reference == phoneiq.c.id
-        ways = [named_by_phoneiq, shadow_named_by_phoneiq, named_by_salesforce]
+        # A create that is under way has its pair waiting, even where its source is gone.
+        live = and_(
+            or_(salesforce.c.deleted == false(), salesforce.c.creating == true()),
+            or_(phoneiq.c.deleted == false(), phoneiq.c.creating == true()),
+        )
+        ways = [
+            (named_by_phoneiq, live),
+            (shadow_named_by_phoneiq, live),
+            (named_by_salesforce, live),
+            (named_by_phoneiq, _is_gone_again(phoneiq, salesforce)),
+            (named_by_salesforce, _is_gone_again(salesforce, phoneiq)),
+        ]
         rows = (salesforce.c.row, phoneiq.c.row)
         if not has_shadows:
-            ways.remove(shadow_named_by_phoneiq)
+            del ways[1]
         made = 0
         with self._database.transaction() as connection:
-            for names in ways:
+            for names, are_there in ways:
                 # Driven from what is open, so that the cost follows the changes; that its rows are
                 # in a range makes SQLite take the index of what is open.
                 namer = salesforce if names is named_by_salesforce else phoneiq
@@ -516,6 +527,7 @@ class Pairs:
                         select(*columns, literal("reference"), literal(run))
                         .where(
                             both,
+                            are_there,
                             names,
                             ~are_separated,
                             opened.c.settled == false(),
@@ -816,6 +828,18 @@ def _are_separated(
     if named_in is not None:
         found = found.where(separated.c.run >= func.coalesce(named_in, 0))
     return found
+
+
+def _is_gone_again(created: Any, source: Any) -> ColumnElement[bool]:
+    """Whether a record was deleted that a create under way has made from another."""
+    sent = exists().where(
+        writes.c.source_row == source.c.row,
+        writes.c.action == "create",
+        writes.c.confirmed_run.is_(None),
+        # Older ones that name it are of earlier creates.
+        writes.c.run < created.c.reference_run,
+    )
+    return and_(created.c.deleted == true(), source.c.creating == true(), sent)
 
 
 def names_differ(one: Any, two: Any) -> ColumnElement[bool]:
