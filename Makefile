@@ -38,7 +38,7 @@ test: lint ## all checks, then all tests (TESTS="tests/reconciler -k phone" narr
 
 nightly: setup ## thousands of random histories, fourteen rules broken on purpose; about an hour
 	@TEST_NIGHTLY=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/reconciler tests/operator
-	@TEST_NIGHTLY=1 $(BIN)/python -m pytest -n $(WORKERS) -m nightly tests/pipelines
+	@TEST_NIGHTLY=1 $(BIN)/python -m pytest -n $(WORKERS) -m nightly tests/pipelines tests/examples
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/properties
 	@$(BIN)/python -m tests.properties.switchboard
 	@$(BIN)/python tests/properties/mutations.py

@@ -64,6 +64,7 @@ def test_airflow_runs_the_sharded_job(example: Callable[[str], Example]) -> None
     airflow.everybody_is_everywhere(log)
 
 
+@pytest.mark.nightly
 def test_dagster_runs_the_sharded_job(example: Callable[[str], Example]) -> None:
     dagster = example("dagster")
     ops = dagster.python(DAGSTER)

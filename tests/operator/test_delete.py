@@ -6,8 +6,6 @@ import pytest
 
 from tests.reconciler.job import OBSERVE, PIPES, TO_PHONEIQ, TO_SALESFORCE, lost_from
 
-pytestmark = pytest.mark.both_ledgers
-
 GREY = 4
 
 

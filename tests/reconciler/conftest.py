@@ -12,7 +12,6 @@ from tests.reconciler.job import Job, files
 #: Tests of what the ledger's SQL decides or keeps. The others are about rules, which know no
 #: database: they run on PostgreSQL at night.
 STORAGE = {
-    "test_changed_settings",
     "test_deletions",
     "test_ledger_on_postgresql",
     "test_pairing",
