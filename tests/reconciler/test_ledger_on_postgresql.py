@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import itertools
 import sys
-import threading
 from contextlib import closing
 
 import psycopg
@@ -87,22 +86,6 @@ def test_nothing_is_made_by_looking(job):
         connection.execute("DROP TABLE IF EXISTS meta")
         assert job.history() == []
         assert connection.execute("SELECT to_regclass('meta')").fetchone() == (None,)
-
-
-def test_two_that_make_the_ledger_at_once_make_one(job):
-    ids = []
-
-    def open_it():
-        with closing(Ledger(job.ledger_url)) as ledger:
-            ids.append(ledger.id)
-
-    threads = [threading.Thread(target=open_it) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(ids) == 4
-    assert len(set(ids)) == 1
 
 
 @pytest.mark.parametrize("transaction", [1, 4, 8, 16, 24])

@@ -12,6 +12,8 @@ import stat
 import subprocess
 import sys
 import termios
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -466,6 +468,39 @@ def test_two_runs_at_once_in_two_processes(job, tmp_path):
         extract = [json.dumps(message).encode() for message in job.phoneiq.extract({})]
         _, log = first.communicate(b"\n".join(extract), timeout=60)
         assert first.returncode == 0, log
+
+
+def test_several_that_make_the_ledger_at_once_make_one(start):
+    for _ in range(5):
+        url, ready = start().ledger_url, threading.Barrier(4)
+
+        def opened(_, url=url, ready=ready):
+            ready.wait()
+            with closing(Ledger(url)) as ledger:
+                return ledger.id
+
+        with ThreadPoolExecutor(4) as pool:
+            assert len(set(pool.map(opened, range(4)))) == 1
+
+
+@pytest.mark.sqlite_only
+def test_a_ledger_file_that_another_process_is_making(start):
+    for _ in range(20):  # It fails in most rounds where nobody waits, not in each.
+        job = start()
+        with closing(sqlite3.connect(job.ledger, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(job.history)
+                while not asked.done() and descriptors(job.ledger) < 2:
+                    pass
+                other.rollback()
+                assert asked.result() == []
+
+
+def descriptors(path):
+    """How often this process has a file open."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(link.readlink() == path for link in links)
 
 
 def test_a_lease_whose_holder_died_is_taken_over(job, tmp_path):

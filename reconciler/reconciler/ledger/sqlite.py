@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import sqlite3
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,9 @@ from reconciler.errors import LedgerError
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that one process waits for the others before it gives up, and between two tries.
+_PATIENCE: Final = 30.0
+_PAUSE: Final = 0.01
 #: Permissions of others than a file's owner.
 _OTHERS: Final = 0o077
 
@@ -29,7 +34,10 @@ def make_engine(url: URL) -> Engine:
     path = Path(url.database or "")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # A file that is there is not opened: to close it would end the locks that other
+        # connections of this process have on it (https://sqlite.org/howtocorrupt.html, 2.2).
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise LedgerError(f"the ledger cannot be opened: {error}") from None
     _keep_private(path)
@@ -42,10 +50,10 @@ def make_engine(url: URL) -> Engine:
         # SQLAlchemy says BEGIN itself: the driver's own would leave reads outside.
         connection.isolation_level = None
         cursor = connection.cursor()
+        _write_ahead(cursor)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = NORMAL",
-            "busy_timeout = 30000",
+            f"busy_timeout = {_PATIENCE * 1000:.0f}",
             "cache_size = -65536",
             "temp_store = FILE",
         ):
@@ -60,6 +68,27 @@ def make_engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Let readers and a writer work at the same time.
+
+    A file that is new may be opened by several in one moment. SQLite then refuses to change its
+    journal mode at once: its busy timeout does not count there.
+    """
+    last = time.monotonic() + _PATIENCE
+    while not _has_changed_mode(cursor, may_fail=time.monotonic() < last):
+        time.sleep(_PAUSE)
+
+
+def _has_changed_mode(cursor: sqlite3.Cursor, *, may_fail: bool) -> bool:
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if may_fail and "locked" in str(error):
+            return False
+        raise
+    return True
 
 
 def _keep_private(path: Path) -> None:
