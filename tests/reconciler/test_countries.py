@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import phonenumbers
 import pycountry
 import pytest
@@ -75,6 +78,12 @@ def test_every_name_in_iso_3166_is_understood():
             name = getattr(country, kind, None)
             if name is not None and country.alpha_2 in phonenumbers.SUPPORTED_REGIONS:
                 assert region_of(name, "ZZ") == country.alpha_2, name
+
+
+def test_the_names_are_those_of_the_installed_cldr():
+    script = runpy.run_path(str(Path(__file__).parents[2] / "reconciler" / "country_names.py"))
+    written = script["NAMES"].read_text(encoding="utf-8")
+    assert written == script["as_text"](script["country_names"]()), "run country_names.py"
 
 
 @pytest.mark.parametrize("blank", [None, "", "  ", "\u200b", "\ufe0f \u2060"])

@@ -1,8 +1,8 @@
 """Which region a country's name means, as people write it.
 
-Codes and English names are those of ISO 3166 (pycountry) and CLDR (babel); names in a country's own
-languages are CLDR's. They are compared folded: without case, accents and punctuation, and then
-also without "the" and "republic of".
+Codes and English names are those of ISO 3166 (pycountry) and CLDR; names in a country's own
+languages are CLDR's (`country_names.json`, made by `country_names.py`). They are compared folded:
+without case, accents and punctuation, and then also without "the" and "republic of".
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import phonenumbers
 import pycountry
-from babel import Locale, UnknownLocaleError
-from babel.languages import get_official_languages
 
 from reconciler.fields.canonical import is_blank
 
+_NAMES: Final = Path(__file__).with_name("country_names.json")
 #: Names in use that neither ISO 3166 nor CLDR lists.
 _FURTHER_NAMES: Final = {
     "u.s.": "US",
@@ -137,31 +138,17 @@ def _english() -> dict[str, str]:
         for country in countries
         if (name := getattr(country, kind, None))
     ]
-    territories = Locale("en").territories
-    return _table(
-        [
-            *_FURTHER_NAMES.items(),
-            *regions,
-            *((name, code) for code, name in territories.items() if _is_country(code)),
-        ]
-    )
+    english = [(names[0], region) for region, names in _cldr().items()]
+    return _table([*_FURTHER_NAMES.items(), *regions, *english])
 
 
 @cache
 def _own_languages() -> dict[str, str]:
-    """What countries call themselves; half a second, so only once a name is not an English one."""
-    names: list[tuple[str, str]] = []
-    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
-        for language in get_official_languages(region, regional=True, de_facto=True):
-            try:
-                name = Locale.parse(language).territories.get(region)
-            except (UnknownLocaleError, ValueError):
-                # CLDR has no names in it.
-                continue
-            if name:
-                names.append((name, region))
-    return _table(names)
+    """What countries call themselves."""
+    return _table((name, region) for region, names in _cldr().items() for name in names[1:])
 
 
-def _is_country(code: str) -> bool:
-    return len(code) == 2 and code in phonenumbers.SUPPORTED_REGIONS
+@cache
+def _cldr() -> dict[str, list[str]]:
+    """Names by region, the English one first."""
+    return msgspec.json.decode(_NAMES.read_bytes(), type=dict[str, list[str]])
