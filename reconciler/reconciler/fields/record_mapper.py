@@ -125,6 +125,7 @@ class Exchange:
         self._country: Final = next(
             (index for index, row in enumerate(rows) if row.phoneiq == "country"), None
         )
+        self._phones: Final = [index for index, row in enumerate(rows) if row.kind == "phone"]
         #: Which phone fields can pair records.
         self._pairs: Final = [row.phoneiq in MATCHING_PHONES for row in rows]
         # Tables compare in PhoneIQ's values.
@@ -371,6 +372,8 @@ class Exchange:
             undos: What is taken back, one for each field.
             region: The region of a country that is written beside them, where one is.
         """
+        if not undos:
+            return {}
         texts = {undo.field: undo.shown for undo in undos}
         country = self._country_field(to)
         if region is None:
@@ -455,8 +458,8 @@ class Exchange:
             records.
         """
         found: list[tuple[Side, int, str, bool]] = []
-        for index, agreed in enumerate(baseline):
-            if agreed is not UNSET or self._kinds[index] != "phone":
+        for index in self._phones:
+            if baseline[index] is not UNSET:
                 continue
             numbers = {side: held[side].canonical[index] for side in SIDES}
             if numbers[SALESFORCE] == numbers[PHONEIQ] or not all(
