@@ -81,10 +81,11 @@ class Seat:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that are marked so have a ledger of each kind."""
+    """Tests that are marked so have a ledger of each kind; at night all that can have one."""
     if "kind_of_ledger" in metafunc.fixturenames:
-        both = metafunc.definition.get_closest_marker("both_ledgers")
-        kinds = ["sqlite", "postgresql"] if both or IS_NIGHT else ["sqlite"]
+        marker = metafunc.definition.get_closest_marker
+        both = marker("both_ledgers") or (IS_NIGHT and not marker("sqlite_only"))
+        kinds = ["sqlite", "postgresql"] if both else ["sqlite"]
         metafunc.parametrize("kind_of_ledger", kinds)
 
 

@@ -32,6 +32,7 @@ def test_a_backup_is_a_ledger_of_its_own(seat, tmp_path):
     seat.job.ledger_url = url
 
 
+@pytest.mark.sqlite_only
 def test_older_backups_are_removed(seat, start, tmp_path):
     seat.job.run()
     for _ in range(4):
@@ -53,6 +54,7 @@ def test_a_folder_that_cannot_be_written(seat, tmp_path):
     assert "a backup cannot be written to" in answer.words
 
 
+@pytest.mark.sqlite_only
 def test_a_backup_that_is_put_back_is_refused_until_everything_is_read_again(seat):
     record, contact = seat.job.pair_up()
     path = backup_of(seat.done("backup"))
@@ -69,6 +71,7 @@ def test_a_backup_that_is_put_back_is_refused_until_everything_is_read_again(sea
     assert [one for one in seat.job.ledger.parent.iterdir() if ".before-" in one.name]
 
 
+@pytest.mark.sqlite_only
 def test_what_is_no_backup_is_not_put_back(seat, tmp_path):
     seat.job.pair_up()
     before = seat.job.ledger.read_bytes()
@@ -82,6 +85,7 @@ def test_what_is_no_backup_is_not_put_back(seat, tmp_path):
     assert seat.job.ledger.read_bytes() == before
 
 
+@pytest.mark.sqlite_only
 def test_a_ledger_that_a_run_works_on_is_not_replaced(seat):
     seat.job.pair_up()
     path = backup_of(seat.done("backup"))
@@ -97,6 +101,7 @@ def test_a_backup_is_made_before_a_revert(seat, tmp_path):
     assert len(list((tmp_path / "backups").iterdir())) == 1
 
 
+@pytest.mark.sqlite_only
 def test_a_ledger_that_was_put_back_readable_by_others_is_closed_to_them(seat):
     seat.job.pair_up()
     for file in seat.job.ledger.parent.glob("ledger.db*"):

@@ -38,6 +38,7 @@ def test_all_is_well(seat):
         assert part in answer.text
 
 
+@pytest.mark.sqlite_only
 def test_no_ledger_yet(seat):
     answer = seat.ask("check", "--offline")
     assert answer.code == 1
@@ -121,7 +122,7 @@ def test_a_selection_in_an_included_file(seat, tmp_path):
 
 def test_a_run_that_holds_the_lease(seat):
     seat.job.run()
-    ledger = Ledger(f"sqlite:///{seat.job.ledger}")
+    ledger = Ledger(seat.job.ledger_url)
     with ledger.alone("salesforce-to-phoneiq, process 1"):
         answer = seat.done("check", "--offline")
     ledger.close()

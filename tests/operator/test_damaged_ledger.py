@@ -61,6 +61,7 @@ def other_schema_version(path):
         connection.execute("UPDATE meta SET value = 'x' WHERE key = 'schema_version'")
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "damage",
     [

@@ -58,9 +58,7 @@ def test_a_bar_on_a_terminal(seat, tmp_path):
     for number in range(3):
         seat.job.salesforce.create("Contact", FirstName="P", MobilePhone=f"+1415555010{number}")
     config = tmp_path / "config.json"
-    config.write_text(
-        json.dumps({"mode": TO_PHONEIQ, "ledger_url": f"sqlite:///{seat.job.ledger}"})
-    )
+    config.write_text(json.dumps({"mode": TO_PHONEIQ, "ledger_url": seat.job.ledger_url}))
     lines = b"".join(json.dumps(one).encode() + b"\n" for one in seat.job.salesforce.extract({}))
     shown = on_terminal(
         [Path(sys.executable).parent / "reconciler", "--config", config], given=lines

@@ -21,6 +21,7 @@ def state(seat):
     return answer.code, found["state"], found["colour"]
 
 
+@pytest.mark.sqlite_only
 def test_no_ledger_yet(seat):
     answer = seat.refused("status")
     assert "there is no ledger" in answer.text
@@ -157,7 +158,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9]")
 def test_on_a_terminal_in_colour_and_without(seat, width):
     seat.job.pair_up()
     program = Path(sys.executable).parent / "contact-sync"
-    command = [program, "--ledger-url", f"sqlite:///{seat.job.ledger}", "status"]
+    command = [program, "--ledger-url", seat.job.ledger_url, "status"]
     coloured = on_terminal(command, width=width)
     plain = on_terminal(command, width=width, NO_COLOR="1")
     assert COLOUR.search(coloured)
