@@ -190,6 +190,9 @@ def _undo(
             # The next run would give the field back what this write gave it; now it goes on to
             # what was before, which may be what is there.
             return undo._replace(given=earlier.given), None
+        if written == earlier.given != earlier.old:
+            # It will give the field something else: this write does not stand any more.
+            return undo, "taken_back"
     state = standing(undo, written, across, is_under_way=is_open).state
     if state == "done" and earlier is not None:
         return undo, "taken_back"

@@ -271,6 +271,19 @@ def test_it_is_typed_twice(seat, pair):
     assert seat.job.phoneiq.get(contact)["job_title"] == "Clerk"
 
 
+def test_an_equal_earlier_write_while_a_later_one_is_taken_back(seat, pair):
+    record, contact = pair
+    first = writer(seat, "phoneiq")
+    for title in ("Analyst", "Countess"):
+        seat.job.salesforce.edit(record, Title=title)
+        seat.job.settle()
+    seat.done("undo", writer(seat, "phoneiq"), "--yes")
+    said = take_back(seat, run=first)
+    assert "1 field: taken back already" in said.words
+    assert seat.job.phoneiq.get(contact)["job_title"] == "Analyst"
+    quiet(seat)
+
+
 def test_lost_on_its_way_it_is_sent_again(seat, pair):
     _, contact = pair
     seat.done("undo", writer(seat, "phoneiq"), "--yes")

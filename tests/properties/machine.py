@@ -289,6 +289,10 @@ class ContactSync(RuleBasedStateMachine):
                 self.places.give_back()
 
 
+#: An example's own steps are what takes long, and a night has thousands of examples.
+AS_LONG_AS_IT_TAKES = pytest.mark.timeout(0)
+
+
 def profile(share: float = 1) -> settings:
     """The examples of the profile, or a share of them."""
     chosen = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "test")]
@@ -305,5 +309,4 @@ def as_test(machine, share=1):
     """The machine's test with the examples of the profile, or a share of them."""
     case = machine.TestCase
     case.settings = profile(share)
-    # An example's own steps are what takes long; a night takes as long as it takes.
-    return pytest.mark.timeout(0)(case)
+    return AS_LONG_AS_IT_TAKES(case)

@@ -549,7 +549,7 @@ class Phonebook:
 def plain_number(text: str, region: str | None) -> str | None:
     """A plain number as it is compared: E.164 without the prefixes that come and go."""
     try:
-        number = phonenumbers.parse(re.sub(r"^\+521(\d{10})$", r"+52\1", text), region)
+        number = phonenumbers.parse(re.sub(r"^\+52 ?1(\d{10})$", r"+52\1", text), region)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_valid_number(number):

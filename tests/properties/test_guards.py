@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import example, given
 
-from tests.properties.machine import FOLDER, profile, sides
+from tests.properties.machine import AS_LONG_AS_IT_TAKES, FOLDER, profile, sides
 from tests.reconciler.job import Job
 
 #: By what people do to many pairs at once: the limit, its default, and how many are always allowed.
@@ -19,6 +19,7 @@ LIMITS = {
 }
 
 
+@AS_LONG_AS_IT_TAKES
 @profile(share=0.05)
 @given(
     action=st.sampled_from([*LIMITS]),

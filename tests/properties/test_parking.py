@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from reconciler.cli import main as contact_sync
 
-from tests.properties.machine import FOLDER, profile, sides
+from tests.properties.machine import AS_LONG_AS_IT_TAKES, FOLDER, profile, sides
 from tests.properties.world import WRITES
 from tests.reconciler.job import PIPES, Job
 
@@ -105,6 +105,7 @@ class Sync:
 refusals = st.sets(st.integers(min_value=0, max_value=PEOPLE - 1), min_size=1, max_size=PEOPLE)
 
 
+@AS_LONG_AS_IT_TAKES
 @profile(share=0.2)
 @given(
     home=sides,
@@ -172,6 +173,7 @@ def _check_state(sync, *, parked, pairs, percent, action):
         assert sync.is_red() == (parked * 100 > pairs * percent), sync.say("status")
 
 
+@AS_LONG_AS_IT_TAKES
 @profile(share=0.1)
 @given(
     home=sides,
